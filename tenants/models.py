@@ -1,0 +1,163 @@
+"""Whose house it is: tenants, what their tier allows, who works for them, and their API keys."""
+
+from django.conf import settings
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from orkesta.ids import uuid7
+from tenants.scope import TenantModel
+from tenants.time_zones import validate_time_zone
+
+SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+validate_slug = RegexValidator(
+    SLUG_PATTERN, _("Use small letters, digits and hyphens; begin and end with a letter or digit.")
+)
+
+
+class Tier(models.Model):
+    """What a tenant may use. Limits are data: changing a row changes every tenant on it.
+
+    An empty limit means unlimited.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(_("slug"), max_length=63, unique=True, validators=[validate_slug])
+    name = models.CharField(_("name"), max_length=100)
+    requests_per_minute = models.PositiveIntegerField(
+        _("requests per minute"), default=600, validators=[MinValueValidator(1)]
+    )
+    requests_per_session = models.PositiveIntegerField(
+        _("requests per session"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    max_concurrent_tasks = models.PositiveIntegerField(
+        _("concurrent tasks"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    max_sockets = models.PositiveIntegerField(
+        _("open WebSockets"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    max_agents = models.PositiveIntegerField(
+        _("agents"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    tokens_per_month = models.PositiveBigIntegerField(_("tokens per month"), null=True, blank=True)
+    retention_days = models.PositiveIntegerField(_("retention in days"), default=365)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("tier")
+        verbose_name_plural = _("tiers")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tenant(models.Model):
+    """The business whose agents, conversations and data these are."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(
+        _("slug"),
+        max_length=63,
+        unique=True,
+        validators=[validate_slug],
+        help_text=_("Part of the WebSocket address; it cannot change once clients use it."),
+    )
+    name = models.CharField(_("name"), max_length=200)
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, verbose_name=_("tier"))
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("An inactive tenant is refused at every door.")
+    )
+    language = models.CharField(
+        _("language"), max_length=5, choices=settings.LANGUAGES, default="es"
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    business_context = models.TextField(
+        _("business context"),
+        blank=True,
+        max_length=20_000,
+        help_text=_("What every agent should know: opening hours, address, policies."),
+    )
+    # Every save of configuration bumps it; running workers compare it with their snapshot's.
+    config_version = models.PositiveBigIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("tenant")
+        verbose_name_plural = _("tenants")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(TenantModel):
+    """A person of the tenant's staff, who signs in to the admin."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("Owner: everything, members and keys included")
+        EDITOR = "editor", _("Editor: agents, prompts and rules")
+        VIEWER = "viewer", _("Viewer: reads conversations and tasks")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        verbose_name=_("user"),
+    )
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.EDITOR)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user"], name="membership_once_per_tenant")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.get_role_display()})"
+
+
+class ApiKey(TenantModel):
+    """A tenant's credential. The secret is shown once and kept only as a keyed digest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    kid = models.CharField(_("key id"), max_length=12, unique=True, editable=False)
+    hint = models.CharField(_("ends in"), max_length=4, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    pepper_fingerprint = models.CharField(max_length=8, editable=False)
+    is_live = models.BooleanField(default=True, editable=False)
+    scopes = models.JSONField(_("scopes"), default=list)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """What may be shown of the key: enough to recognise it, useless to anybody else."""
+        return f"ork_{'live' if self.is_live else 'test'}_{self.kid}_…{self.hint}"
+
+    @property
+    def is_usable(self) -> bool:
+        return self.revoked_at is None and (
+            self.expires_at is None or self.expires_at > timezone.now()
+        )

@@ -1,0 +1,15 @@
+"""What every test may ask for. `acme` and `rival` are the cast: whatever acme owns, rival must not see."""
+
+import pytest
+
+from tests.cast import House, make_house
+
+
+@pytest.fixture
+def acme(db: None) -> House:
+    return make_house("acme")
+
+
+@pytest.fixture
+def rival(db: None) -> House:
+    return make_house("rival")

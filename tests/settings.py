@@ -1,0 +1,21 @@
+"""Settings of the test run: those of the product, with an environment nobody's shell can change."""
+
+import os
+
+from orkesta.env import VARIABLES
+
+for variable in VARIABLES:
+    default = variable.default
+    os.environ[variable.name] = ",".join(default) if variable.kind == "list" else str(default)
+os.environ |= {
+    "ORCHESTRATOR_SECRET_KEY": "test-secret-key-that-is-long-enough-to-be-one",
+    "ORCHESTRATOR_ENCRYPTION_KEYS": "test-encryption-key",
+    "ORCHESTRATOR_KEY_PEPPERS": "test-pepper",
+    "ORCHESTRATOR_ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
+    "ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS": "0",
+    "DATABASE_URL": os.environ.get("TEST_ORKESTA_DATABASE_URL", "sqlite:///var/tests.sqlite3"),
+}
+
+from orkesta.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
