@@ -96,7 +96,7 @@ def is_sealed_with_first_key(stored: str) -> bool:
     return stored.split(".", 2)[1:2] == [_keys()[0][0]]
 
 
-class SealedTextField(models.TextField[str, str]):
+class SealedTextField(models.TextField):  # type: ignore[type-arg]
     """Holds only ciphertext. It is written by `seal()` and read by `unseal()`, never by assignment
     of plain text, so nothing that lists, exports or logs a row can show the secret. Filtering by
     the value is refused: two equal secrets have different ciphertexts.

@@ -1,0 +1,54 @@
+"""How asynchronous code uses the database: one sync function, one thread of a bounded pool.
+
+Django's `sync_to_async` would run all of a worker's queries one after another in a single thread,
+and a thread per task would open a connection per task. Here `ORCHESTRATOR_DATABASE_THREADS`
+threads are kept, each with its own persistent connection, so concurrency and connections are
+bounded by the same number.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.ORKESTA_DATABASE_THREADS, thread_name_prefix="database")
+
+
+async def in_thread(unit: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `unit` in a database thread with the caller's context variables.
+
+    Connections that broke or outlived their age are closed around it, as Django does around a
+    request: without that every query after a restart of PostgreSQL would fail.
+    """
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(
+        _pool(), lambda: context.run(_with_fresh_connections, unit, args, kwargs)
+    )
+
+
+def _with_fresh_connections(unit: Callable[..., R], args: tuple, kwargs: dict) -> R:  # type: ignore[type-arg]
+    close_old_connections()
+    try:
+        return unit(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+def close_pool() -> None:
+    """End the threads and close their connections; a later call starts a new pool."""
+    pool = _pool()
+    for _ in range(settings.ORKESTA_DATABASE_THREADS):
+        pool.submit(connections.close_all)
+    pool.shutdown(wait=True)
+    _pool.cache_clear()

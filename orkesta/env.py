@@ -1,0 +1,120 @@
+"""Every environment variable that Orkesta reads, in one table.
+
+`read()` parses them all at once: a bad value stops the start and every bad value is named with the
+reason. `docs/settings.md` is made from the same table, and a guard keeps it so.
+
+    python -m orkesta.env > .env      # fresh secrets for a development machine
+"""
+
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvValidationError, validate
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+Kind = Literal["str", "bool", "int", "float", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: how it is parsed, what it defaults to, what it is for."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    check: Callable[[Any], Any] | None = None
+    is_secret: bool = False
+
+
+def _between(low: float, high: float) -> Callable[[Any], Any]:
+    return validate.Range(min=low, max=high)  # type: ignore[no-any-return]
+
+
+VARIABLES: tuple[Variable, ...] = (
+    # --- identity and secrets
+    Variable("ORCHESTRATOR_SECRET_KEY", "str", "", "Django's signing key.", is_secret=True),
+    Variable("ORCHESTRATOR_ENCRYPTION_KEYS", "list", [], "Keys that seal tenants' secrets; the first seals, all open.", is_secret=True),
+    Variable("ORCHESTRATOR_KEY_PEPPERS", "list", [], "Peppers of API key digests; the last digests, all verify.", is_secret=True),
+    Variable("ORCHESTRATOR_DEBUG", "bool", False, "Development mode: debug pages, private LLM addresses allowed."),
+    # --- where it listens
+    Variable("HOST", "str", "127.0.0.1", "Address that `manage.py serve` binds."),
+    Variable("PORT", "int", 8000, "Port that `manage.py serve` binds.", _between(1, 65535)),
+    Variable("ORCHESTRATOR_ALLOWED_HOSTS", "list", ["127.0.0.1", "localhost", "[::1]"], "Host names served."),
+    Variable("ORCHESTRATOR_ALLOWED_ORIGINS", "list", [], "Origins of browsers that may call the API and open WebSockets, such as https://shop.example; never `*`."),
+    # --- storage
+    Variable("DATABASE_URL", "str", "sqlite:///var/orkesta.sqlite3", "Database: SQLite (embedded) or postgres://… (production).", is_secret=True),
+    Variable("ORCHESTRATOR_DATABASE_THREADS", "int", 8, "Threads, and so connections, that asynchronous code uses for the database.", _between(1, 128)),
+    Variable("REDIS_URL", "str", "", "Redis or Valkey; empty keeps live events, limits and breakers in the process.", is_secret=True),
+    Variable("ORCHESTRATOR_REDIS_HOST", "str", "", "Host of Redis, when REDIS_URL is not given."),
+    Variable("ORCHESTRATOR_REDIS_PORT", "int", 6379, "Port of Redis, when REDIS_URL is not given.", _between(1, 65535)),
+    # --- WebSocket
+    Variable("ORCHESTRATOR_WEBSOCKET_PING_INTERVAL", "float", 30.0, "Seconds between pings to a socket.", _between(0.05, 3600)),
+    Variable("ORCHESTRATOR_WEBSOCKET_PING_TIMEOUT", "float", 10.0, "Seconds a socket has to answer a ping.", _between(0.05, 3600)),
+    Variable("ORCHESTRATOR_MAX_WEBSOCKET_CONNECTIONS", "int", 1000, "Open sockets per process.", _between(1, 1_000_000)),
+    # --- the engine
+    Variable("ORCHESTRATOR_WORKER_SLEEP_SECONDS", "float", 1.0, "Seconds between two looks of a worker at the task table.", _between(0.01, 60)),
+    Variable("ORCHESTRATOR_WORKER_CONCURRENCY", "int", 200, "Tasks that one worker runs at once.", _between(1, 10_000)),
+    Variable("ORCHESTRATOR_LEASE_SECONDS", "float", 10.0, "Seconds a worker owns a task without renewing.", _between(0.2, 3600)),
+    Variable("ORCHESTRATOR_LEASE_RENEW_SECONDS", "float", 3.0, "Seconds between renewals of a lease.", _between(0.05, 1200)),
+    Variable("ORCHESTRATOR_DELTA_FRAME_MS", "int", 30, "Tokens after the first are coalesced into frames of this many milliseconds.", _between(0, 5000)),
+    # --- conversations
+    Variable("ORCHESTRATOR_MAX_REQUESTS_PER_SESSION", "int", 100, "Messages a session takes when its tier sets no limit of its own.", _between(1, 1_000_000)),
+    Variable("ORCHESTRATOR_SESSION_TTL_HOURS", "float", 24.0, "Hours without a message after which a session expires.", _between(0.01, 87_600)),
+    Variable("ORCHESTRATOR_MAX_BODY_BYTES", "int", 1_000_000, "Largest request body, in bytes.", _between(1_000, 100_000_000)),
+    Variable("ORCHESTRATOR_MAX_MESSAGE_CHARS", "int", 32_000, "Longest message, in characters.", _between(1, 1_000_000)),
+    # --- models
+    Variable("OPENAI_API_KEY", "str", "", "Makes the demo tenants use a real LLM instead of the built-in offline model.", is_secret=True),
+    Variable("OPENAI_BASE_URL", "str", "https://api.openai.com/v1", "OpenAI-compatible endpoint used with OPENAI_API_KEY."),
+    Variable("OPENAI_MODEL", "str", "gpt-5-mini", "LLM asked at that endpoint."),
+    Variable("ORCHESTRATOR_ALLOW_PRIVATE_UPSTREAMS", "bool", False, "Lets tenants' LLM endpoints and tools live on private addresses (Ollama on localhost)."),
+    Variable("ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS", "int", 12, "Pause of the offline model between two tokens, so that streaming can be seen.", _between(0, 5000)),
+    # --- language, logs
+    Variable("ORCHESTRATOR_LANGUAGE", "str", "es", "Language of the admin for users who chose none.", validate.OneOf(["es", "en"])),
+    Variable("ORCHESTRATOR_TIME_ZONE", "str", "UTC", "Time zone of the admin for tenants that set none."),
+    Variable("ORCHESTRATOR_LOG_LEVEL", "str", "INFO", "Level of the log.", validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
+    Variable("ORCHESTRATOR_LOG_FORMAT", "str", "console", "`console` for people, `json` for machines.", validate.OneOf(["console", "json"])),
+)  # fmt: skip
+
+
+def read() -> dict[str, Any]:
+    """All variables by name. Raises ImproperlyConfigured that names every bad value and why."""
+    env = Env(eager=False)
+    env.read_env(PROJECT_ROOT / ".env", recurse=False)
+    values = {}
+    for variable in VARIABLES:
+        options: dict[str, Any] = {"default": variable.default}
+        if variable.check is not None:
+            options["validate"] = variable.check
+        values[variable.name] = getattr(env, variable.kind)(variable.name, **options)
+    try:
+        env.seal()
+    except EnvValidationError as exc:
+        reasons = "\n".join(
+            f"  {name}: {'; '.join(map(str, problems))}"
+            for name, problems in exc.error_messages.items()
+        )
+        raise ImproperlyConfigured(f"Bad values in the environment:\n{reasons}") from None
+    return values
+
+
+def fresh_secrets() -> str:
+    """The contents of a development `.env`: new random secrets, debug on."""
+    lines = [
+        "# Made by `make run`. Keep it: the data in var/ is sealed with these keys.",
+        f"ORCHESTRATOR_SECRET_KEY={secrets.token_urlsafe(48)}",
+        f"ORCHESTRATOR_ENCRYPTION_KEYS={secrets.token_urlsafe(32)}",
+        f"ORCHESTRATOR_KEY_PEPPERS={secrets.token_urlsafe(32)}",
+        "ORCHESTRATOR_DEBUG=true",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(fresh_secrets())

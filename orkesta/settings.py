@@ -1,0 +1,255 @@
+"""Settings of Orkesta. What varies between installations comes from `orkesta.env`, and only from there."""
+
+from urllib.parse import urlparse
+
+import dj_database_url
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from orkesta import env
+from orkesta.unfold_settings import unfold_settings
+
+ENV = env.read()
+BASE_DIR = env.PROJECT_ROOT
+VAR_DIR = BASE_DIR / "var"
+
+# --- Secrets -------------------------------------------------------------------------------------
+# Without keys of its own a process still starts, so that `check` can say what is missing (E001).
+INSECURE_KEY = "insecure-development-key-never-use-it-with-real-data"
+SECRET_KEY = ENV["ORCHESTRATOR_SECRET_KEY"] or INSECURE_KEY
+ORKESTA_ENCRYPTION_KEYS = ENV["ORCHESTRATOR_ENCRYPTION_KEYS"] or [INSECURE_KEY]
+ORKESTA_KEY_PEPPERS = ENV["ORCHESTRATOR_KEY_PEPPERS"] or [INSECURE_KEY]
+
+DEBUG = ENV["ORCHESTRATOR_DEBUG"]
+ALLOWED_HOSTS = ENV["ORCHESTRATOR_ALLOWED_HOSTS"]
+ALLOWED_ORIGINS = ENV["ORCHESTRATOR_ALLOWED_ORIGINS"]
+
+# --- Apps and middleware ---------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.inlines",
+    "unfold.contrib.simple_history",
+    "orkesta.admin_site.OrkestaAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "axes",
+    "channels",
+    "corsheaders",
+    "csp",
+    "simple_history",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "orkesta.apps.OrkestaConfig",
+    "tenants",
+    "prompts",
+    "routing",
+    "conversations",
+]
+
+MIDDLEWARE = [
+    "orkesta.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "tenants.middleware.TenantMiddleware",
+]
+
+ROOT_URLCONF = "orkesta.urls"
+ASGI_APPLICATION = "orkesta.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Storage ---------------------------------------------------------------------------------------
+DATABASES = {"default": dj_database_url.parse(ENV["DATABASE_URL"])}
+IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if IS_SQLITE:
+    DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
+    # WAL lets readers work beside the one writer; IMMEDIATE takes the write lock at BEGIN, where
+    # waiting is possible, instead of failing in the middle ("database is locked").
+    DATABASES["default"] |= {
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+        "CONN_MAX_AGE": None,
+        "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},
+    }
+else:
+    DATABASES["default"] |= {
+        "OPTIONS": {
+            "pool": {"min_size": 2, "max_size": ENV["ORCHESTRATOR_DATABASE_THREADS"] * 2 + 8}
+        },
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+    }
+ORKESTA_DATABASE_THREADS = ENV["ORCHESTRATOR_DATABASE_THREADS"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = ENV["REDIS_URL"]
+if not REDIS_URL and ENV["ORCHESTRATOR_REDIS_HOST"]:
+    REDIS_URL = f"redis://{ENV['ORCHESTRATOR_REDIS_HOST']}:{ENV['ORCHESTRATOR_REDIS_PORT']}/0"
+
+if REDIS_URL:
+    # PubSub, not the core layer: the core layer drops every socket on a Redis restart, and
+    # redis-py 8 kills its idle sockets after 5 s unless the timeout is off.
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {
+                "hosts": [{"address": REDIS_URL, "socket_timeout": None}],
+                "prefix": "orkesta",
+            },
+        }
+    }
+else:
+    CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+    }
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- Who is who --------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CORS_ALLOWED_ORIGINS = [o for o in ALLOWED_ORIGINS if urlparse(o).scheme]
+CORS_URLS_REGEX = r"^/api/.*$"
+CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+    }
+}
+
+# --- Language, files ------------------------------------------------------------------------------
+LANGUAGE_CODE = ENV["ORCHESTRATOR_LANGUAGE"]
+LANGUAGES = [("es", _("Spanish")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = ENV["ORCHESTRATOR_TIME_ZONE"]
+USE_I18N = USE_TZ = True
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "static-collected"
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
+
+# --- The API ------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["orkesta.api.StrictJsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["orkesta.api.JsonRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "orkesta.api.CursorPages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "orkesta.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Orkesta",
+    "DESCRIPTION": "Conversations, tasks and their live events. Errors are RFC 9457 problem details.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+}
+
+# --- Orkesta's own ------------------------------------------------------------------------------------
+ORKESTA_MAX_BODY_BYTES = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
+ORKESTA_MAX_MESSAGE_CHARS = ENV["ORCHESTRATOR_MAX_MESSAGE_CHARS"]
+ORKESTA_MAX_REQUESTS_PER_SESSION = ENV["ORCHESTRATOR_MAX_REQUESTS_PER_SESSION"]
+ORKESTA_SESSION_TTL_HOURS = ENV["ORCHESTRATOR_SESSION_TTL_HOURS"]
+ORKESTA_PING_INTERVAL_SECONDS = ENV["ORCHESTRATOR_WEBSOCKET_PING_INTERVAL"]
+ORKESTA_PING_TIMEOUT_SECONDS = ENV["ORCHESTRATOR_WEBSOCKET_PING_TIMEOUT"]
+ORKESTA_MAX_SOCKETS = ENV["ORCHESTRATOR_MAX_WEBSOCKET_CONNECTIONS"]
+ORKESTA_WORKER_SLEEP_SECONDS = ENV["ORCHESTRATOR_WORKER_SLEEP_SECONDS"]
+ORKESTA_WORKER_CONCURRENCY = ENV["ORCHESTRATOR_WORKER_CONCURRENCY"]
+ORKESTA_LEASE_SECONDS = ENV["ORCHESTRATOR_LEASE_SECONDS"]
+ORKESTA_LEASE_RENEW_SECONDS = ENV["ORCHESTRATOR_LEASE_RENEW_SECONDS"]
+ORKESTA_DELTA_FRAME_SECONDS = ENV["ORCHESTRATOR_DELTA_FRAME_MS"] / 1000
+ORKESTA_ALLOW_PRIVATE_UPSTREAMS = ENV["ORCHESTRATOR_ALLOW_PRIVATE_UPSTREAMS"] or DEBUG
+ORKESTA_OFFLINE_TOKEN_DELAY_SECONDS = ENV["ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS"] / 1000
+ORKESTA_OPENAI = {
+    "api_key": ENV["OPENAI_API_KEY"],
+    "base_url": ENV["OPENAI_BASE_URL"],
+    "model": ENV["OPENAI_MODEL"],
+}
+ORKESTA_LISTEN = (ENV["HOST"], ENV["PORT"])
+
+UNFOLD = unfold_settings()
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "orkesta": {"()": "orkesta.telemetry.LogFormatter", "kind": ENV["ORCHESTRATOR_LOG_FORMAT"]}
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "orkesta"}},
+    "root": {"handlers": ["stderr"], "level": ENV["ORCHESTRATOR_LOG_LEVEL"]},
+    "loggers": {
+        # These write full URLs, query strings included, at INFO.
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "django.channels.server": {"level": "WARNING"},
+    },
+}
