@@ -1,0 +1,207 @@
+"""Who answers: LLM endpoints, agents, and the rules that route between them."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from orkesta.crypto import Secret, SealedTextField, seal, unseal
+from orkesta.ids import uuid7
+from prompts.models import Prompt
+from routing.endpoints import OFFLINE_URL, validate_endpoint_url
+from routing.rules import RuleInvalid, compile_condition
+from tenants.models import validate_slug
+from tenants.scope import TenantModel
+
+
+class LLMEndpoint(TenantModel):
+    """An OpenAI-compatible address with its key and the LLM asked there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    base_url = models.CharField(
+        _("base URL"),
+        max_length=500,
+        default=OFFLINE_URL,
+        validators=[validate_endpoint_url],
+        help_text=_("Such as https://api.openai.com/v1; offline:// is the built-in model."),
+    )
+    llm = models.CharField(_("LLM"), max_length=100, default="orkesta-offline")
+    sealed_api_key = SealedTextField()
+    api_key_hint = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
+    timeout_seconds = models.FloatField(
+        _("timeout in seconds"),
+        default=30.0,
+        validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
+    )
+    is_default = models.BooleanField(
+        _("default"),
+        default=False,
+        help_text=_("Used by agents that name no endpoint, and by the supervisor."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("LLM endpoint")
+        verbose_name_plural = _("LLM endpoints")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="llm_endpoint_name_per_tenant"),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=models.Q(is_default=True),
+                name="llm_endpoint_one_default_per_tenant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_api_key(self, plain: str) -> None:
+        """Seal `plain` into this row, which the caller saves. An empty string removes the key."""
+        seal(self, "sealed_api_key", plain)
+        self.api_key_hint = plain[-4:] if len(plain) >= 12 else ""
+
+    @property
+    def api_key(self) -> Secret:
+        return unseal(self, "sealed_api_key")
+
+
+class Agent(TenantModel):
+    """A specialist: what it is for, what it is told, and the LLM it speaks with."""
+
+    class Kind(models.TextChoices):
+        PROMPT = "prompt", _("Prompt agent: an LLM with a prompt")
+
+    class WhileBusy(models.TextChoices):
+        ENQUEUE = "enqueue", _("Answer afterwards")
+        REJECT = "reject", _("Refuse the message")
+        INTERRUPT = "interrupt", _("Stop and answer the new message")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(_("slug"), max_length=63, validators=[validate_slug])
+    name = models.CharField(_("name"), max_length=100)
+    description = models.TextField(
+        _("what it is for"),
+        max_length=2000,
+        help_text=_("The supervisor reads this when no rule decides who answers."),
+    )
+    intents = models.JSONField(
+        _("intents"), default=list, blank=True, help_text=_("Names of what it can be asked for.")
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PROMPT)
+    prompt = models.ForeignKey(
+        Prompt, on_delete=models.PROTECT, related_name="agents", verbose_name=_("prompt")
+    )
+    llm_endpoint = models.ForeignKey(
+        LLMEndpoint,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="agents",
+        verbose_name=_("LLM endpoint"),
+        help_text=_("Empty: the tenant's default."),
+    )
+    llm = models.CharField(
+        _("LLM"), max_length=100, blank=True, help_text=_("Empty: the one of the endpoint.")
+    )
+    temperature = models.FloatField(
+        _("temperature"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0), MaxValueValidator(2.0)],
+    )
+    max_tokens_per_step = models.PositiveIntegerField(
+        _("tokens per step"), default=1000, validators=[MinValueValidator(1)]
+    )
+    max_steps = models.PositiveIntegerField(
+        _("steps per task"), default=10, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    timeout_seconds = models.FloatField(
+        _("timeout in seconds"),
+        default=30.0,
+        validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
+    )
+    while_busy = models.CharField(
+        _("a message while busy"),
+        max_length=10,
+        choices=WhileBusy.choices,
+        default=WhileBusy.ENQUEUE,
+    )
+    is_fallback = models.BooleanField(
+        _("fallback"), default=False, help_text=_("Answers when nobody else was decided on.")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("agent")
+        verbose_name_plural = _("agents")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "slug"], name="agent_slug_per_tenant"),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=models.Q(is_fallback=True),
+                name="agent_one_fallback_per_tenant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoutingRule(TenantModel):
+    """A condition on the message; rules are tried in order and the first that matches decides."""
+
+    class Kind(models.TextChoices):
+        KEYWORD = "keyword", _("Keywords")
+        REGEX = "regex", _("Regular expression")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    position = models.PositiveIntegerField(_("position"), default=0, db_index=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.KEYWORD)
+    condition = models.JSONField(
+        _("condition"),
+        default=dict,
+        help_text=_(
+            'Keywords: {"any": ["precio", "cotizar"]}. Regular expression: {"pattern": "…"}.'
+        ),
+    )
+    intent = models.CharField(_("intent"), max_length=63, blank=True)
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, related_name="rules", verbose_name=_("agent")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("routing rule")
+        verbose_name_plural = _("routing rules")
+        ordering = ["position", "created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="routing_rule_name_per_tenant")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            compile_condition(self.kind, self.condition)
+        except RuleInvalid as exc:
+            raise ValidationError({"condition": str(exc)}) from exc
+
+    @property
+    def summary(self) -> str:
+        """The condition in a few words, for lists."""
+        condition: dict[str, Any] = self.condition
+        if self.kind == self.Kind.KEYWORD:
+            return ", ".join(condition.get("any", []))
+        return str(condition.get("pattern", ""))
