@@ -1,0 +1,237 @@
+"""What is said, and the work it sets going. All of it is history: written by services and the
+engine, viewed everywhere else.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from conversations.states import (
+    TERMINAL,
+    UNFINISHED,
+    SessionStatus,
+    StepKind,
+    StepStatus,
+    TaskStatus,
+    Wanted,
+)
+from orkesta.ids import uuid7
+from routing.models import Agent
+from tenants.models import ApiKey
+from tenants.scope import TenantModel
+
+
+def session_expiry() -> datetime:
+    """When a session that is active now expires."""
+    return timezone.now() + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS)
+
+
+class Session(TenantModel):
+    """One conversation: its messages, its tasks, and the numbered log of its events."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    status = models.CharField(
+        _("status"), max_length=10, choices=SessionStatus.choices, default=SessionStatus.OPEN
+    )
+    active_agent = models.ForeignKey(
+        Agent,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("active agent"),
+    )
+    user_ref = models.CharField(_("customer"), max_length=200, blank=True)
+    user_name = models.CharField(_("customer's name"), max_length=200, blank=True)
+    context = models.JSONField(_("context"), default=dict, blank=True)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    opened_by = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("opened by")
+    )
+    # Number of the newest durable event; handed out under the lock of this row, so the order of
+    # numbers is the order of commits.
+    last_seq = models.PositiveBigIntegerField(default=0, editable=False)
+    num_messages = models.PositiveIntegerField(_("messages"), default=0, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    last_activity_at = models.DateTimeField(_("last activity"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"), default=session_expiry)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["tenant", "-last_activity_at"], name="session_recent"),
+            models.Index(fields=["status", "expires_at"], name="session_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_name or self.user_ref or str(self.id)
+
+
+class Task(TenantModel):
+    """The durable unit of work that a message sets going. This row is the truth about it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session = models.ForeignKey(
+        Session, on_delete=models.CASCADE, related_name="tasks", verbose_name=_("session")
+    )
+    # Place in the session's log. A task waits for every unfinished one before it.
+    seq = models.PositiveBigIntegerField(editable=False)
+    status = models.CharField(
+        _("status"), max_length=14, choices=TaskStatus.choices, default=TaskStatus.QUEUED
+    )
+    wanted = models.CharField(
+        _("wanted"), max_length=6, choices=Wanted.choices, default=Wanted.NOTHING, blank=True
+    )
+    priority = models.PositiveSmallIntegerField(_("priority"), default=5)
+    agent_slug = models.CharField(_("asked for agent"), max_length=63, blank=True)
+    context = models.JSONField(_("context"), default=dict, blank=True)
+
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    num_crashes = models.PositiveSmallIntegerField(_("crashes"), default=0)
+    worker = models.CharField(_("worker"), max_length=100, blank=True)
+    lease_until = models.DateTimeField(_("lease until"), null=True)
+    available_at = models.DateTimeField(_("not before"), default=timezone.now)
+    num_steps = models.PositiveIntegerField(_("steps"), default=0)
+
+    error_code = models.CharField(_("error"), max_length=63, blank=True)
+    error_detail = models.TextField(_("error detail"), blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "seq"], name="task_place_in_session")
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="task_recent"),
+            models.Index(
+                fields=["priority", "id"],
+                condition=models.Q(status=TaskStatus.QUEUED),
+                name="task_claimable",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(status=TaskStatus.PROCESSING),
+                name="task_leased",
+            ),
+            models.Index(
+                fields=["session", "seq"],
+                condition=models.Q(status__in=sorted(UNFINISHED)),
+                name="task_unfinished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.get_status_display()})"
+
+    @property
+    def is_terminal(self) -> bool:
+        return TaskStatus(self.status) in TERMINAL
+
+
+class Message(TenantModel):
+    """One utterance of a session."""
+
+    class Role(models.TextChoices):
+        USER = "user", _("Customer")
+        ASSISTANT = "assistant", _("Agent")
+        SYSTEM = "system", _("System")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session = models.ForeignKey(
+        Session, on_delete=models.CASCADE, related_name="messages", verbose_name=_("session")
+    )
+    task = models.ForeignKey(
+        Task, on_delete=models.SET_NULL, null=True, related_name="messages", verbose_name=_("task")
+    )
+    seq = models.PositiveBigIntegerField(editable=False)
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices)
+    content = models.TextField(_("content"))
+    agent_slug = models.CharField(_("agent"), max_length=63, blank=True)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "seq"], name="message_place_in_session"),
+            models.UniqueConstraint(
+                fields=["task"],
+                condition=models.Q(role="assistant"),
+                name="message_one_answer_per_task",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.content[:60]
+
+
+class Step(TenantModel):
+    """One recorded fact inside a task. A finished step is never edited, and never runs again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.ForeignKey(
+        Task, on_delete=models.CASCADE, related_name="steps", verbose_name=_("task")
+    )
+    number = models.PositiveIntegerField(_("number"))
+    kind = models.CharField(_("kind"), max_length=10, choices=StepKind.choices)
+    status = models.CharField(
+        _("status"), max_length=10, choices=StepStatus.choices, default=StepStatus.SUCCEEDED
+    )
+    attempt = models.PositiveIntegerField(_("attempt"))
+    agent_slug = models.CharField(_("agent"), max_length=63, blank=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    input = models.JSONField(_("input"), default=dict)
+    output = models.JSONField(_("output"), default=dict)
+    llm = models.CharField(_("LLM"), max_length=100, blank=True)
+    input_tokens = models.PositiveIntegerField(_("input tokens"), default=0)
+    output_tokens = models.PositiveIntegerField(_("output tokens"), default=0)
+    first_token_ms = models.FloatField(_("first token (ms)"), null=True)
+    duration_ms = models.FloatField(_("duration (ms)"), default=0.0)
+    started_at = models.DateTimeField(_("started at"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "number"], name="step_number_per_task")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}. {self.get_kind_display()}"
+
+
+class Event(TenantModel):
+    """A committed fact told to watchers; the rows of a session, by `seq`, are its whole story."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="events")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, null=True, related_name="events")
+    seq = models.PositiveBigIntegerField()
+    type = models.CharField(max_length=40)
+    data = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "seq"], name="event_place_in_session")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
