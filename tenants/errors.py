@@ -1,0 +1,50 @@
+"""What can go wrong with tenants and their keys.
+
+* OrkestaError
+  + Unauthenticated (401)
+    - KeyMissing                key_missing
+    - KeyInvalid                key_invalid: unknown, garbled and wrong look the same
+    - KeyExpired                key_expired: told only to who holds the whole key
+    - KeyRevoked                key_revoked: likewise
+  + Forbidden (403)
+    - ScopeMissing              scope_missing
+    - TenantSuspended           tenant_suspended
+"""
+
+from orkesta.errors import Forbidden, Unauthenticated
+
+
+class KeyMissing(Unauthenticated):
+    """An API key is needed: send `Authorization: Bearer ork_…` or `X-API-Key: ork_…`."""
+
+    code = "key_missing"
+
+
+class KeyInvalid(Unauthenticated):
+    """The API key is not valid."""
+
+    code = "key_invalid"
+
+
+class KeyExpired(Unauthenticated):
+    """The API key has expired."""
+
+    code = "key_expired"
+
+
+class KeyRevoked(Unauthenticated):
+    """The API key has been revoked."""
+
+    code = "key_revoked"
+
+
+class ScopeMissing(Forbidden):
+    """The API key lacks the scope that this call needs."""
+
+    code = "scope_missing"
+
+
+class TenantSuspended(Forbidden):
+    """The tenant is suspended."""
+
+    code = "tenant_suspended"
