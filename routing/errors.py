@@ -1,0 +1,80 @@
+"""Errors of routing: what can go wrong between a message and whoever answers it.
+
+* Upstream (502)
+  + LLMError                    llm_error           the provider failed, or said so in the stream
+    - LLMTimeout (504)          llm_timeout         it did not answer, or fell silent
+    - LLMRateLimited (503)      llm_rate_limited    it asks us to slow down (`retry_after`)
+    - LLMUnreachable            llm_unreachable     no connection, a broken one, or 502/503
+    - LLMBadAnswer              llm_bad_answer      what it sent is not the protocol
+    - LLMRejected               llm_rejected        it refuses this request; repeating is no use
+    - LLMAuthFailed             llm_auth_failed     it refuses the key; repeating is no use
+
+* Unavailable (503)
+  + NoAgent                     no_agent            the tenant has no active agent
+  + AgentNotReady               agent_not_ready     it lacks a published prompt or an endpoint
+
+Messages of LLM errors are safe to show: no key, no URL beyond its host, no text of the provider
+that was not redacted (`routing.llm.translation`).
+"""
+
+from orkesta.errors import Unavailable, Upstream
+
+
+class LLMError(Upstream):
+    """The language model answered with an error."""
+
+    code = "llm_error"
+
+
+class LLMTimeout(LLMError):
+    """The language model did not answer in time."""
+
+    code = "llm_timeout"
+    http_status = 504
+
+
+class LLMRateLimited(LLMError):
+    """The language model's provider asks us to slow down."""
+
+    code = "llm_rate_limited"
+    http_status = 503
+
+
+class LLMUnreachable(LLMError):
+    """The language model cannot be reached."""
+
+    code = "llm_unreachable"
+
+
+class LLMBadAnswer(LLMError):
+    """The language model's answer could not be understood."""
+
+    code = "llm_bad_answer"
+
+
+class LLMRejected(LLMError):
+    """The language model refused the request."""
+
+    code = "llm_rejected"
+    retryable = False
+
+
+class LLMAuthFailed(LLMError):
+    """The language model refused our key."""
+
+    code = "llm_auth_failed"
+    retryable = False
+
+
+class NoAgent(Unavailable):
+    """The tenant has no active agent that could answer."""
+
+    code = "no_agent"
+    retryable = False
+
+
+class AgentNotReady(Unavailable):
+    """The agent has no published prompt, or no LLM endpoint to speak with."""
+
+    code = "agent_not_ready"
+    retryable = False
