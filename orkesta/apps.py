@@ -1,8 +1,13 @@
 from django.apps import AppConfig
 
+from orkesta.checks import register_checks
+
 
 class OrkestaConfig(AppConfig):
-    """Holds what belongs to no app: system checks, the commands `serve` and `run_worker`' ground."""
+    """Holds what belongs to no app: system checks, and the commands that need no app."""
 
     name = "orkesta"
     verbose_name = "Orkesta"
+
+    def ready(self) -> None:
+        register_checks()
