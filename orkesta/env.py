@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvValidationError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,13 @@ class Variable:
 
 def _between(low: float, high: float) -> Callable[[Any], Any]:
     return validate.Range(min=low, max=high)  # type: ignore[no-any-return]
+
+
+def _time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ValidationError("This is not a time zone of the IANA database.") from exc
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -77,7 +85,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS", "int", 12, "Pause of the offline model between two tokens, so that streaming can be seen.", _between(0, 5000)),
     # --- language, logs
     Variable("ORCHESTRATOR_LANGUAGE", "str", "es", "Language of the admin for users who chose none.", validate.OneOf(["es", "en"])),
-    Variable("ORCHESTRATOR_TIME_ZONE", "str", "UTC", "Time zone of the admin for tenants that set none."),
+    Variable("ORCHESTRATOR_TIME_ZONE", "str", "UTC", "Time zone of the admin for tenants that set none.", _time_zone),
     Variable("ORCHESTRATOR_LOG_LEVEL", "str", "INFO", "Level of the log.", validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
     Variable("ORCHESTRATOR_LOG_FORMAT", "str", "console", "`console` for people, `json` for machines.", validate.OneOf(["console", "json"])),
 )  # fmt: skip
