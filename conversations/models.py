@@ -155,6 +155,9 @@ class Message(TenantModel):
         Task, on_delete=models.SET_NULL, null=True, related_name="messages", verbose_name=_("task")
     )
     seq = models.PositiveBigIntegerField(editable=False)
+    # Place of the task it belongs to: a question and its answer share it, however many messages
+    # arrived between them. History is read by it.
+    turn = models.PositiveBigIntegerField(editable=False)
     role = models.CharField(_("role"), max_length=10, choices=Role.choices)
     content = models.TextField(_("content"))
     agent_slug = models.CharField(_("agent"), max_length=63, blank=True)
@@ -173,6 +176,7 @@ class Message(TenantModel):
                 name="message_one_answer_per_task",
             ),
         ]
+        indexes = [models.Index(fields=["session", "-turn", "-seq"], name="message_history")]
 
     def __str__(self) -> str:
         return self.content[:60]

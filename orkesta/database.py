@@ -8,13 +8,14 @@ bounded by the same number.
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, models
+from django.db.models import sql
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,3 +53,24 @@ def close_pool() -> None:
         pool.submit(connections.close_all)
     pool.shutdown(wait=True)
     _pool.cache_clear()
+
+
+def update_returning(
+    rows: models.QuerySet[Any], values: Mapping[str, Any], columns: Sequence[str]
+) -> list[dict[str, Any]]:
+    """`UPDATE … RETURNING columns` in one statement: what `QuerySet.update` cannot tell.
+
+    `values` may hold expressions, as in `update`. Both PostgreSQL and SQLite (3.35) speak it.
+    """
+    query = rows.query.chain(sql.UpdateQuery)
+    query.add_update_values(dict(values))
+    compiler = query.get_compiler(rows.db)
+    statement, params = compiler.as_sql()
+    fields = [rows.model._meta.get_field(name) for name in columns]
+    names = ", ".join(compiler.connection.ops.quote_name(field.column) for field in fields)
+    expressions = [field.get_col(rows.model._meta.db_table) for field in fields]
+    converters = compiler.get_converters(expressions)
+    with compiler.connection.cursor() as cursor:
+        cursor.execute(f"{statement} RETURNING {names}", params)
+        found = compiler.apply_converters(cursor.fetchall(), converters)
+        return [dict(zip(columns, row, strict=True)) for row in found]

@@ -1,0 +1,140 @@
+"""Who owns a task: claiming, renewing and watching leases. All times are the database's clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import (
+    Case,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Now
+
+from conversations.models import Task
+from conversations.states import UNFINISHED, TaskStatus, Wanted
+from orkesta.database import update_returning
+from tenants.models import Tenant
+from tenants.scope import scopes_disabled
+
+#: A task whose worker died this often is not given to another one.
+MAX_CRASHES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One worker's ownership of one task. Every write of the engine is fenced by `attempt`."""
+
+    task_id: UUID
+    tenant_id: UUID
+    session_id: UUID
+    attempt: int
+    seq: int
+    config_version: int
+    num_crashes: int = 0
+
+    @property
+    def is_poison(self) -> bool:
+        return self.num_crashes >= MAX_CRASHES
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the row of a claimed task says now."""
+
+    attempt: int
+    wanted: Wanted
+
+
+def lease_end() -> ExpressionWrapper:
+    lease = Value(timedelta(seconds=settings.ORKESTA_LEASE_SECONDS))
+    return ExpressionWrapper(Now() + lease, output_field=DateTimeField())
+
+
+def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
+    """Own up to `limit` tasks that wait, or whose owner's lease ran out: most urgent first, then
+    oldest first, and never two of the same session. `attempt` is one higher than any before.
+    """
+    with scopes_disabled(), transaction.atomic():
+        rows = update_returning(
+            Task.objects.filter(pk__in=_claimable()[:limit]),
+            {
+                "status": TaskStatus.PROCESSING,
+                "attempt": F("attempt") + 1,
+                "num_crashes": F("num_crashes")
+                + Case(When(status=TaskStatus.PROCESSING, then=Value(1)), default=Value(0)),
+                "worker": worker,
+                "lease_until": lease_end(),
+                "started_at": Coalesce(F("started_at"), Now()),
+            },
+            ["id", "tenant", "session", "seq", "attempt", "num_crashes"],
+        )
+        versions = _config_versions({row["tenant"] for row in rows})
+    return [
+        Claim(
+            task_id=row["id"],
+            tenant_id=row["tenant"],
+            session_id=row["session"],
+            attempt=row["attempt"],
+            seq=row["seq"],
+            config_version=versions[row["tenant"]],
+            num_crashes=row["num_crashes"],
+        )
+        for row in rows
+    ]
+
+
+def _claimable() -> QuerySet[Task, UUID]:
+    earlier = Task.objects.filter(
+        session=OuterRef("session"), seq__lt=OuterRef("seq"), status__in=sorted(UNFINISHED)
+    )
+    waits = Q(status=TaskStatus.QUEUED, available_at__lte=Now())
+    abandoned = Q(status=TaskStatus.PROCESSING, lease_until__lt=Now())
+    rows = Task.objects.filter(waits | abandoned).exclude(Exists(earlier))
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    return rows.order_by("-priority", "id").values_list("id", flat=True)
+
+
+def _config_versions(tenant_ids: set[UUID]) -> dict[UUID, int]:
+    if not tenant_ids:
+        return {}
+    return dict(Tenant.objects.filter(pk__in=tenant_ids).values_list("pk", "config_version"))
+
+
+def renew(*, worker: str, task_ids: Sequence[UUID]) -> dict[UUID, Look]:
+    """Prolong this worker's leases; tasks that are missing from the answer have been lost."""
+    with scopes_disabled():
+        rows = update_returning(_owned(worker, task_ids), {"lease_until": lease_end()}, ["id", "attempt", "wanted"])  # fmt: skip
+    return {row["id"]: Look(row["attempt"], Wanted(row["wanted"])) for row in rows}
+
+
+def look(*, worker: str, task_ids: Sequence[UUID]) -> dict[UUID, Look]:
+    """What is wanted of this worker's tasks; those missing from the answer have been lost."""
+    with scopes_disabled():
+        rows = _owned(worker, task_ids).values_list("id", "attempt", "wanted")
+        return {id_: Look(attempt, Wanted(wanted)) for id_, attempt, wanted in rows}
+
+
+def _owned(worker: str, task_ids: Sequence[UUID]) -> QuerySet[Task]:
+    return Task.objects.filter(pk__in=task_ids, worker=worker, status=TaskStatus.PROCESSING)
+
+
+def expire_leases() -> int:
+    """Let every running task be claimed at once. Only for a process that knows it is the only one,
+    at its start; returns how many there were.
+    """
+    with scopes_disabled():
+        running = Task.objects.filter(status=TaskStatus.PROCESSING)
+        return running.update(lease_until=Now() - Value(timedelta(seconds=1)))

@@ -1,0 +1,79 @@
+"""What the engine's writes tell watchers: durable events, before they have their numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from conversations.engine.actions import Finish
+from conversations.engine.claims import Claim
+from conversations.engine.state import StepRecord
+from conversations.event_log import Fact
+from conversations.models import Message
+from conversations.states import TaskStatus
+from orkesta.errors import OrkestaError, problem
+
+
+class TaskFailed(OrkestaError):
+    """The task could not be completed."""
+
+    code = "task_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ends, or why it is handed back."""
+
+    status: TaskStatus
+    reason: str = ""
+    detail: str = ""
+
+
+def answer_id(task_id: UUID) -> UUID:
+    """Id of the message that answers the task: the same in every attempt, so that watchers of a
+    restarted answer know which one is meant.
+    """
+    return uuid5(task_id, "answer")
+
+
+def step_recorded(claim: Claim, step: StepRecord) -> Fact:
+    data = {
+        "number": step.number,
+        "kind": step.kind,
+        "status": step.status,
+        "agent": step.agent_slug,
+        "reason": step.reason[:500],
+        "duration_ms": round(step.duration_ms, 3),
+        "input_tokens": step.input_tokens,
+        "output_tokens": step.output_tokens,
+    }
+    return Fact("step.recorded", data, claim.task_id)
+
+
+def chat_response(claim: Claim, answer: Finish) -> Fact:
+    data = {
+        "message_id": str(answer_id(claim.task_id)),
+        "content": answer.content,
+        "role": Message.Role.ASSISTANT,
+        "agent": answer.agent_slug,
+    }
+    return Fact("chat.response", data, claim.task_id)
+
+
+def status_changed(claim: Claim, outcome: Outcome) -> Fact:
+    data = {"task_id": str(claim.task_id), "status": outcome.status, "attempt": claim.attempt}
+    if outcome.reason:
+        data["reason"] = outcome.reason
+    return Fact("task.status_changed", data, claim.task_id)
+
+
+def ending(claim: Claim, outcome: Outcome) -> list[Fact]:
+    """The new status, after the error that caused it."""
+    facts = [status_changed(claim, outcome)]
+    if outcome.status is TaskStatus.FAILED:
+        facts.insert(0, Fact("error", failure(outcome), claim.task_id))
+    return facts
+
+
+def failure(outcome: Outcome) -> dict[str, Any]:
+    """A failed task's reason in the wire shape of errors."""
+    return problem(TaskFailed(outcome.detail)) | {"code": outcome.reason}

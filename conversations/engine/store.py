@@ -1,0 +1,199 @@
+"""The engine's door to the database: record a step, settle a task.
+
+Every function is one short transaction under the tenant's scope, fenced by the claim's attempt:
+when the row says that somebody else owns the task, or that it is terminal, nothing is written and
+`LeaseLost` is raised.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from conversations.engine import facts
+from conversations.engine.actions import Finish, GiveUp
+from conversations.engine.claims import Claim
+from conversations.engine.facts import Outcome, answer_id
+from conversations.engine.state import StepRecord
+from conversations.errors import LeaseLost
+from conversations.event_log import Place, append, take_numbers, write
+from conversations.models import Message, Step, Task
+from conversations.states import TERMINAL, StepKind, TaskStatus, Wanted, may_move
+from orkesta.database import update_returning
+from orkesta.errors import StateConflict
+from routing.models import Agent
+
+Ending = Finish | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How the task ended, or None when it goes on, and the number of the newest event."""
+
+    outcome: Outcome | None
+    last_seq: int
+
+
+@transaction.atomic
+def record(
+    claim: Claim, step: StepRecord, *, then: Ending | None, is_first: bool = False
+) -> Recorded:
+    """Write a finished step and, with `then`, what it ends the task with, in one transaction.
+
+    Somebody who wanted the task cancelled or paused before this commit gets that instead.
+    """
+    outcome = _outcome_of(then)
+    if not _fence(claim, _changes(outcome, step.number), wanted=Wanted.NOTHING):
+        outcome = _obey_wish(claim, outcome, step.number)
+    told = [facts.step_recorded(claim, step)]
+    if is_first:
+        told.insert(0, facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
+    answer = None
+    if isinstance(then, Finish) and outcome == _outcome_of(then):
+        answer = (then, len(told))
+        told.append(facts.chat_response(claim, then))
+    if outcome is not None:
+        told.extend(facts.ending(claim, outcome))
+    place = Place(claim.tenant_id, claim.session_id)
+    numbers = take_numbers(place, len(told), **_session_changes(step))
+    _insert_step(claim, step)
+    if answer is not None:
+        _insert_answer(claim, answer[0], seq=numbers.first + answer[1])
+    write(place, told, first=numbers.first)
+    return Recorded(outcome, last_seq=numbers.first + len(told) - 1)
+
+
+@transaction.atomic
+def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) -> None:
+    """End the task, or hand it back to the queue, with the step that was interrupted, if any."""
+    if not _fence(claim, _changes(outcome, step.number if step else None)):
+        raise LeaseLost
+    told = facts.ending(claim, outcome)
+    if step is not None:
+        _insert_step(claim, step)
+        told.insert(0, facts.step_recorded(claim, step))
+    append(Place(claim.tenant_id, claim.session_id), told)
+
+
+@transaction.atomic
+def finish(claim: Claim, ending: Ending) -> None:
+    """End a task whose last step had been recorded without its ending."""
+    outcome = _outcome_of(ending)
+    assert outcome is not None
+    if not _fence(claim, _changes(outcome, None)):
+        raise LeaseLost
+    told = facts.ending(claim, outcome)
+    place = Place(claim.tenant_id, claim.session_id)
+    if isinstance(ending, Finish):
+        told.insert(0, facts.chat_response(claim, ending))
+    numbers = take_numbers(place, len(told))
+    if isinstance(ending, Finish):
+        _insert_answer(claim, ending, seq=numbers.first)
+    write(place, told, first=numbers.first)
+
+
+def _outcome_of(then: Ending | None) -> Outcome | None:
+    match then:
+        case Finish():
+            return Outcome(TaskStatus.COMPLETED)
+        case GiveUp():
+            return Outcome(TaskStatus.FAILED, then.code, then.detail)
+        case None:
+            return None
+
+
+def _fence(claim: Claim, changes: Mapping[str, Any], *, wanted: Wanted | None = None) -> bool:
+    """Change the task if this attempt still owns it; False when it does not."""
+    rows = Task.objects.filter(
+        pk=claim.task_id, attempt=claim.attempt, status=TaskStatus.PROCESSING
+    )
+    if wanted is not None:
+        rows = rows.filter(wanted=wanted)
+    return bool(update_returning(rows, changes, ["id"]))
+
+
+def _obey_wish(claim: Claim, outcome: Outcome | None, num_steps: int) -> Outcome | None:
+    """The fence met somebody's wish, or another owner: find out which. A pause does not hold up a
+    task that ends anyway.
+    """
+    row = (
+        Task.objects.select_for_update()
+        .filter(pk=claim.task_id, attempt=claim.attempt, status=TaskStatus.PROCESSING)
+        .first()
+    )
+    if row is None:
+        raise LeaseLost
+    if row.wanted == Wanted.CANCEL:
+        outcome = Outcome(TaskStatus.CANCELLED, "cancelled")
+    elif row.wanted == Wanted.PAUSE and outcome is None:
+        outcome = Outcome(TaskStatus.PAUSED, "paused")
+    if not _fence(claim, _changes(outcome, num_steps)):
+        raise LeaseLost
+    return outcome
+
+
+def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
+    """The new values of the task row."""
+    changes: dict[str, Any] = (
+        {"num_crashes": 0} if num_steps is None else {"num_steps": num_steps, "num_crashes": 0}
+    )
+    if outcome is None:
+        return changes
+    if not may_move(frm=TaskStatus.PROCESSING, to=outcome.status):
+        raise StateConflict(f"A running task cannot become {outcome.status}.")
+    changes |= {"status": outcome.status, "lease_until": None, "wanted": Wanted.NOTHING}
+    if outcome.status is TaskStatus.FAILED:
+        changes |= {"error_code": outcome.reason, "error_detail": outcome.detail[:2000]}
+    if outcome.status in TERMINAL:
+        changes |= {"finished_at": Now()}
+    return changes
+
+
+def _session_changes(step: StepRecord) -> dict[str, Any]:
+    """The agent that was routed to has the conversation from now on."""
+    if step.kind is not StepKind.ROUTE or not step.agent_slug:
+        return {}
+    return {"active_agent": Agent.objects.filter(slug=step.agent_slug).values("pk")[:1]}
+
+
+def _insert_step(claim: Claim, step: StepRecord) -> None:
+    now = timezone.now()
+    row = Step(
+        tenant_id=claim.tenant_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        number=step.number,
+        kind=step.kind,
+        status=step.status,
+        agent_slug=step.agent_slug,
+        reason=step.reason[:500],
+        input=step.input,
+        output=step.output,
+        llm=step.llm[:100],
+        input_tokens=step.input_tokens,
+        output_tokens=step.output_tokens,
+        first_token_ms=step.first_token_ms,
+        duration_ms=step.duration_ms,
+        started_at=now - timedelta(milliseconds=step.duration_ms),
+        finished_at=now,
+    )
+    Step.objects.bulk_create([row])
+
+
+def _insert_answer(claim: Claim, answer: Finish, *, seq: int) -> None:
+    row = Message(
+        id=answer_id(claim.task_id),
+        tenant_id=claim.tenant_id,
+        session_id=claim.session_id,
+        task_id=claim.task_id,
+        seq=seq,
+        turn=claim.seq,
+        role=Message.Role.ASSISTANT,
+        content=answer.content,
+        agent_slug=answer.agent_slug,
+    )
+    Message.objects.bulk_create([row])

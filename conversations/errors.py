@@ -1,0 +1,73 @@
+"""What can go wrong with sessions, messages and tasks.
+
+* OrkestaError
+  + NotFound
+    - SessionNotFound, TaskNotFound     not_found: absent and foreign look the same
+  + Conflict
+    - SessionNotOpen                    session_not_open
+    - SessionBusy                       session_busy
+    - StateConflict                     state_conflict (orkesta.errors)
+  + Invalid
+    - MessageEmpty                      message_empty
+    - MessageTooLong                    message_too_long
+    - UnknownAgent                      unknown_agent
+  + TooMany
+    - SessionExhausted                  session_exhausted
+  + LeaseLost                           never leaves the engine
+"""
+
+from typing import ClassVar
+
+from orkesta.errors import Conflict, Invalid, NotFound, OrkestaError, TooMany
+
+
+class SessionNotFound(NotFound):
+    """There is no such session."""
+
+
+class TaskNotFound(NotFound):
+    """There is no such task."""
+
+
+class SessionNotOpen(Conflict):
+    """The session is closed or has expired; open a new one."""
+
+    code = "session_not_open"
+
+
+class SessionBusy(Conflict):
+    """The agent is still answering, and takes no message meanwhile."""
+
+    code = "session_busy"
+    retryable = True
+
+
+class MessageEmpty(Invalid):
+    """A message needs at least one visible character."""
+
+    code = "message_empty"
+
+
+class MessageTooLong(Invalid):
+    """The message is longer than allowed."""
+
+    code = "message_too_long"
+
+
+class UnknownAgent(Invalid):
+    """There is no active agent of that name."""
+
+    code = "unknown_agent"
+
+
+class SessionExhausted(TooMany):
+    """The session has used all the messages its tier allows; open a new one."""
+
+    code = "session_exhausted"
+    retryable: ClassVar[bool] = False
+
+
+class LeaseLost(OrkestaError):
+    """Another worker owns the task now; nothing of this attempt may be written any more."""
+
+    code = "lease_lost"

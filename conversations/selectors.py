@@ -1,0 +1,72 @@
+"""Reads of conversations. All need an active tenant scope; absent and foreign rows look the same."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from conversations.errors import SessionNotFound, TaskNotFound
+from conversations.models import Event, Message, Session, Step, Task
+
+
+def get_session(session_id: UUID) -> Session:
+    """The session, with its active agent. Raises SessionNotFound."""
+    session = Session.objects.select_related("active_agent").filter(pk=session_id).first()
+    if session is None:
+        raise SessionNotFound
+    return session
+
+
+def list_sessions() -> QuerySet[Session]:
+    return Session.objects.select_related("active_agent").order_by("-id")
+
+
+def get_task(task_id: UUID) -> Task:
+    """The task, with its steps and its answer at hand. Raises TaskNotFound."""
+    answers = Message.objects.filter(role=Message.Role.ASSISTANT)
+    task = (
+        Task.objects.prefetch_related("steps", Prefetch("messages", answers, to_attr="answers"))
+        .filter(pk=task_id)
+        .first()
+    )
+    if task is None:
+        raise TaskNotFound
+    return task
+
+
+def list_tasks() -> QuerySet[Task]:
+    return Task.objects.order_by("-id")
+
+
+def find_answer(task: Task) -> Message | None:
+    """What the task answered; None while it has not."""
+    found: Sequence[Message] | None = getattr(task, "answers", None)
+    if found is None:
+        return task.messages.filter(role=Message.Role.ASSISTANT).first()
+    return found[0] if found else None
+
+
+def list_messages(session_id: UUID) -> QuerySet[Message]:
+    """The session's messages in order. Raises SessionNotFound."""
+    get_session(session_id)
+    return Message.objects.filter(session_id=session_id).order_by("seq")
+
+
+def list_steps(task_id: UUID) -> QuerySet[Step]:
+    """The task's steps in order. Raises TaskNotFound."""
+    if not Task.objects.filter(pk=task_id).exists():
+        raise TaskNotFound
+    return Step.objects.filter(task_id=task_id).order_by("number")
+
+
+def list_events(session_id: UUID, *, after_seq: int = 0, limit: int = 500) -> list[Event]:
+    """The session's events numbered above `after_seq`, oldest first, at most `limit`."""
+    return list(
+        Event.objects.filter(session_id=session_id, seq__gt=after_seq).order_by("seq")[:limit]
+    )
+
+
+def last_seq(session_id: UUID) -> int:
+    """Number of the session's newest durable event; 0 when there is none, or no such session."""
+    found = Session.objects.filter(pk=session_id).values_list("last_seq", flat=True).first()
+    return found or 0

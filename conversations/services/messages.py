@@ -1,0 +1,135 @@
+"""A message comes in: it and the task it sets going are written together, or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from conversations.engine.dispatch import dispatch_on_commit
+from conversations.errors import (
+    MessageEmpty,
+    MessageTooLong,
+    SessionExhausted,
+    SessionNotOpen,
+    UnknownAgent,
+)
+from conversations.event_log import Fact, Place, take_numbers, write
+from conversations.models import Message, Session, Task
+from conversations.services.sessions import lock_session, open_session
+from conversations.states import SessionStatus, TaskStatus
+from routing.selectors import has_active_agent
+from tenants.principals import Principal
+from tenants.selectors import get_tier
+
+
+@dataclass(frozen=True, slots=True)
+class PostedMessage:
+    """What `post_message` wrote."""
+
+    session: Session
+    message: Message
+    task: Task
+
+
+@transaction.atomic
+def post_message(
+    *,
+    principal: Principal,
+    message: str,
+    session_id: UUID | None = None,
+    agent: str = "",
+    context: Mapping[str, Any] | None = None,
+    user_ref: str = "",
+    user_name: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> PostedMessage:
+    """Accept a message: 1. lock (or open) the session, 2. take its place in the session's order,
+    3. write message, task and events, 4. after commit, tell watchers and wake a worker.
+
+    Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen,
+    SessionExhausted.
+    """
+    _check_text(message)
+    if agent and not has_active_agent(agent):
+        raise UnknownAgent(errors=[{"pointer": "/agent", "code": "unknown_agent", "detail": agent}])
+    if session_id is None:
+        session = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
+    else:
+        session = lock_session(session_id)
+        _check_takes_messages(session, principal)
+    place = Place.of(session)
+    now = timezone.now()
+    numbers = take_numbers(
+        place,
+        2,
+        num_messages=F("num_messages") + 1,
+        last_activity_at=now,
+        expires_at=now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
+    )
+    task = Task(
+        tenant_id=place.tenant_id,
+        session=session,
+        seq=numbers.first + 1,
+        agent_slug=agent,
+        context=dict(context or {}),
+    )
+    said = Message(
+        tenant_id=place.tenant_id,
+        session=session,
+        task=task,
+        seq=numbers.first,
+        turn=task.seq,
+        role=Message.Role.USER,
+        content=message,
+        metadata=dict(metadata or {}),
+    )
+    Task.objects.bulk_create([task])
+    Message.objects.bulk_create([said])
+    write(place, _facts(said, task), first=numbers.first)
+    dispatch_on_commit(task.id)
+    return PostedMessage(session, said, task)
+
+
+def _check_text(message: str) -> None:
+    if not message.strip():
+        raise MessageEmpty
+    if len(message) > settings.ORKESTA_MAX_MESSAGE_CHARS:
+        raise MessageTooLong(
+            f"A message has at most {settings.ORKESTA_MAX_MESSAGE_CHARS} characters."
+        )
+
+
+def _check_takes_messages(session: Session, principal: Principal) -> None:
+    if session.status != SessionStatus.OPEN or session.expires_at <= timezone.now():
+        raise SessionNotOpen
+    limit = get_tier(principal.tenant_id).requests_per_session
+    if limit is None:
+        limit = settings.ORKESTA_MAX_REQUESTS_PER_SESSION
+    # `num_messages` counts what customers said; answers are not requests.
+    if session.num_messages >= limit:
+        raise SessionExhausted(f"A session takes at most {limit} messages.")
+
+
+def _facts(said: Message, task: Task) -> list[Fact]:
+    return [
+        Fact(
+            "message.created",
+            {
+                "message_id": str(said.id),
+                "role": said.role,
+                "content": said.content,
+                "agent": "",
+                "created_at": said.created_at.isoformat(),
+            },
+            task.id,
+        ),
+        Fact(
+            "task.status_changed", {"task_id": str(task.id), "status": TaskStatus.QUEUED}, task.id
+        ),
+    ]

@@ -1,0 +1,216 @@
+"""A tenant's configuration as one frozen value, read once per version and shared by all its turns.
+
+However many agents, rules and prompts are configured, a turn reads none of them: it takes the
+snapshot of the version that its claim returned. Saving configuration bumps
+`Tenant.config_version`, and the next claim asks for a newer snapshot.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Prefetch
+
+from orkesta.crypto import SecretUnreadable
+from orkesta.errors import OrkestaError
+from prompts.models import PromptVersion
+from prompts.rendering import CompiledTemplate, compile_template
+from routing.llm.types import LLMTarget
+from routing.models import Agent, LLMEndpoint, RoutingRule
+from routing.rules import Rule, compile_condition
+from tenants.models import Tenant
+from tenants.selectors import get_tenant
+
+MAX_SNAPSHOTS: Final = 500
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSnapshot:
+    """The published text an agent is told, compiled."""
+
+    version_id: UUID
+    label: str
+    template: CompiledTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSnapshot:
+    slug: str
+    name: str
+    description: str
+    intents: tuple[str, ...]
+    prompt: PromptSnapshot | None
+    target: LLMTarget | None
+    temperature: float | None
+    max_tokens_per_step: int
+    max_steps: int
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSnapshot:
+    """Everything a turn needs to know of its tenant."""
+
+    tenant_id: UUID
+    slug: str
+    name: str
+    config_version: int
+    business_context: str
+    agents: Mapping[str, AgentSnapshot]
+    rules: tuple[Rule, ...]
+    fallback_slug: str | None
+    supervisor_target: LLMTarget | None
+    _pinned: dict[UUID, PromptSnapshot | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def prompt_for(
+        self, agent: AgentSnapshot, pinned_version_id: UUID | None
+    ) -> PromptSnapshot | None:
+        """The agent's prompt, or the older version that a running task pinned.
+
+        Reads the database when the pinned version is no longer the published one.
+        """
+        current = agent.prompt
+        if pinned_version_id is None or (current and current.version_id == pinned_version_id):
+            return current
+        if pinned_version_id not in self._pinned:
+            version = (
+                PromptVersion.objects.select_related("prompt").filter(pk=pinned_version_id).first()
+            )
+            if version is None:
+                return current
+            self._pinned[pinned_version_id] = _prompt_snapshot(version)
+        return self._pinned[pinned_version_id]
+
+
+_cache: OrderedDict[UUID, TenantSnapshot] = OrderedDict()
+_lock = Lock()
+
+
+def get_snapshot(tenant_id: UUID, config_version: int) -> TenantSnapshot:
+    """The tenant's configuration, at `config_version` or newer. Needs the tenant's scope."""
+    with _lock:
+        found = _cache.get(tenant_id)
+    if found is not None and found.config_version >= config_version:
+        return found
+    fresh = _read(get_tenant(tenant_id))
+    with _lock:
+        _cache[tenant_id] = fresh
+        _cache.move_to_end(tenant_id)
+        while len(_cache) > MAX_SNAPSHOTS:
+            _cache.popitem(last=False)
+    return fresh
+
+
+def forget_snapshots() -> None:
+    """Empty the cache; for tests and for commands that change configuration behind its back."""
+    with _lock:
+        _cache.clear()
+
+
+def _read(tenant: Tenant) -> TenantSnapshot:
+    endpoints = {row.pk: row for row in LLMEndpoint.objects.filter(is_active=True)}
+    default = next((row for row in endpoints.values() if row.is_default), None)
+    published = PromptVersion.objects.filter(status=PromptVersion.Status.PUBLISHED)
+    rows = (
+        Agent.objects.filter(is_active=True)
+        .select_related("prompt")
+        .prefetch_related(Prefetch("prompt__versions", published, to_attr="published"))
+    )
+    agents = {
+        row.slug: _agent_snapshot(row, endpoints.get(row.llm_endpoint_id, default)) for row in rows
+    }
+    rules = RoutingRule.objects.filter(is_active=True, agent__is_active=True).select_related(
+        "agent"
+    )
+    return TenantSnapshot(
+        tenant_id=tenant.id,
+        slug=tenant.slug,
+        name=tenant.name,
+        config_version=tenant.config_version,
+        business_context=tenant.business_context,
+        agents=MappingProxyType(agents),
+        rules=tuple(rule for row in rules if (rule := _rule(row)) is not None),
+        fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
+        supervisor_target=_target(default, ""),
+    )
+
+
+def _agent_snapshot(row: Agent, endpoint: LLMEndpoint | None) -> AgentSnapshot:
+    versions: list[PromptVersion] = getattr(row.prompt, "published", [])
+    return AgentSnapshot(
+        slug=row.slug,
+        name=row.name,
+        description=row.description,
+        intents=tuple(row.intents),
+        prompt=_prompt_snapshot(versions[0]) if versions else None,
+        target=_target(endpoint, row.llm, row.timeout_seconds),
+        temperature=row.temperature,
+        max_tokens_per_step=row.max_tokens_per_step,
+        max_steps=row.max_steps,
+        timeout_seconds=row.timeout_seconds,
+    )
+
+
+# One broken row must not silence the whole tenant: it is left out, and the log says so.
+
+
+def _prompt_snapshot(version: PromptVersion) -> PromptSnapshot | None:
+    try:
+        template = compile_template(version.source)
+    except OrkestaError as exc:
+        logger.error("prompt version %s cannot be used: %s", version.pk, exc)
+        return None
+    return PromptSnapshot(version.pk, f"{version.prompt.slug} v{version.number}", template)
+
+
+def _target(
+    endpoint: LLMEndpoint | None, llm: str, timeout_seconds: float | None = None
+) -> LLMTarget | None:
+    if endpoint is None:
+        return None
+    try:
+        api_key = endpoint.api_key
+    except SecretUnreadable as exc:
+        logger.error("LLM endpoint %s cannot be used: %s", endpoint.pk, exc)
+        return None
+    return LLMTarget(
+        name=endpoint.name,
+        base_url=endpoint.base_url,
+        api_key=api_key,
+        model=llm or endpoint.llm,
+        timeout_seconds=min(timeout_seconds or endpoint.timeout_seconds, endpoint.timeout_seconds),
+        tenant_id=str(endpoint.tenant_id),
+    )
+
+
+def _rule(row: RoutingRule) -> Rule | None:
+    try:
+        condition = compile_condition(row.kind, row.condition)
+    except OrkestaError as exc:
+        logger.error("routing rule %s cannot be used: %s", row.pk, exc)
+        return None
+    return Rule(str(row.pk), row.name, condition, row.agent.slug, row.intent)
+
+
+def template_variables(
+    snapshot: TenantSnapshot, agent: AgentSnapshot, *, user_name: str, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a prompt may speak of: plain data only."""
+    return {
+        "agent": {"slug": agent.slug, "name": agent.name, "description": agent.description},
+        "tenant": {
+            "slug": snapshot.slug,
+            "name": snapshot.name,
+            "business_context": snapshot.business_context,
+        },
+        "user": {"name": user_name},
+        "context": dict(context),
+    }
