@@ -1,0 +1,81 @@
+"""What can go wrong with prompts.
+
+* OrkestaError
+  + Invalid (422)
+    - TemplateError
+      - TemplateInvalid           template_invalid: refused before it ever runs
+        - UnknownVariable         template_unknown_variable
+      - TemplateFailed            template_failed: the data does not fit the template
+      - TemplateTooLarge          template_too_large: output, text or work above its bound
+      - TemplateTimeout           template_timeout: killed by the clock
+    - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
+  + Unavailable (503)
+    - RendererUnavailable         renderer_unavailable
+  + VocabularyDamaged (500)       vocabulary_damaged
+"""
+
+from typing import Any
+
+from orkesta.errors import Invalid, OrkestaError, Unavailable
+
+
+class TemplateError(Invalid):
+    """The template cannot be used.
+
+    `line` and `column` count from 1; 0 means that the place is not known.
+    """
+
+    code = "template_error"
+
+    def __init__(self, message: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.line = int(details.get("line", 0))
+        self.column = int(details.get("column", 0))
+
+
+class TemplateInvalid(TemplateError):
+    """The template is not acceptable."""
+
+    code = "template_invalid"
+
+
+class UnknownVariable(TemplateInvalid):
+    """The template uses a variable that is not declared."""
+
+    code = "template_unknown_variable"
+
+
+class TemplateFailed(TemplateError):
+    """The template does not fit the data it was given."""
+
+    code = "template_failed"
+
+
+class TemplateTooLarge(TemplateError):
+    """The template produces too much text or does too much work."""
+
+    code = "template_too_large"
+
+
+class TemplateTimeout(TemplateError):
+    """The template took too long and was stopped."""
+
+    code = "template_timeout"
+
+
+class VariablesInvalid(Invalid):
+    """The declaration of the template's variables is not acceptable."""
+
+    code = "template_variables_invalid"
+
+
+class RendererUnavailable(Unavailable):
+    """No process is free to render the template."""
+
+    code = "renderer_unavailable"
+
+
+class VocabularyDamaged(OrkestaError):
+    """The vocabulary for counting tokens is missing or is not the published one."""
+
+    code = "vocabulary_damaged"
