@@ -12,7 +12,7 @@ django-scopes supplies the context variable. Its own manager lets through async 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, ParamSpec, Self, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
 
 from django.core.exceptions import FieldDoesNotExist
@@ -88,7 +88,7 @@ class ClosedQuerySet(models.QuerySet[M]):
         super().__init__(model, query or _ClosedQuery(model), using, hints)
 
     def none(self) -> Self:
-        return cast("Self", models.QuerySet(model=self.model, using=self._db).none())
+        return cast("Self", models.QuerySet(model=self.model, using=self.db).none())
 
     create = acreate = bulk_create = abulk_create = _insert = _refuse
     update = aupdate = _update = bulk_update = abulk_update = _refuse
@@ -104,7 +104,7 @@ class TenantManager(models.Manager[M]):
         if not found.get("_enabled", True):
             return super().get_queryset()
         if not _is_active(found):
-            return ClosedQuerySet(self.model, using=self._db)
+            return ClosedQuerySet(self.model, using=self.db)
         return super().get_queryset().filter(tenant_id=found["tenant"])
 
 
@@ -115,7 +115,7 @@ class TenantModel(models.Model):
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
 
-    objects: TenantManager[Self] = TenantManager()
+    objects: ClassVar[TenantManager[Self]] = TenantManager()
 
     class Meta:
         abstract = True
@@ -138,7 +138,7 @@ class TenantModel(models.Model):
         tenant_id = current_tenant_id()
         if tenant_id is None:
             _refuse()
-        if self.tenant_id is None:
+        if getattr(self, "tenant_id", None) is None:
             self.tenant_id = tenant_id
         if self.tenant_id != tenant_id:
             raise ScopeError("A row of another tenant cannot be written here.")
@@ -146,24 +146,22 @@ class TenantModel(models.Model):
     def _refuse_foreign_rows(self) -> None:
         """Each foreign key to a tenant's row must stay in this row's tenant."""
         for field in self._meta.concrete_fields:
-            target = field.remote_field.model if isinstance(field, models.ForeignKey) else None
-            if target is None or not issubclass(target, TenantModel):
+            if not isinstance(field, models.ForeignKey) or getattr(self, field.attname) is None:
                 continue
-            key = getattr(self, field.attname)
-            if key is None:
-                continue
-            if field.is_cached(self):
-                row_tenant = getattr(self, field.name).tenant_id
-            else:
-                row_tenant = (
-                    target._base_manager.filter(pk=key).values_list("tenant_id", flat=True).first()
-                )
-            if row_tenant != self.tenant_id:
+            target = field.remote_field.model
+            if issubclass(target, TenantModel) and self._owner_of(field, target) != self.tenant_id:
                 raise ScopeError(f"{field.name} belongs to another tenant, or does not exist.")
 
-    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:
+    def _owner_of(self, field: Any, target: type["TenantModel"]) -> UUID | None:
+        """The tenant of the row that `field` points to; None when there is no such row."""
+        if field.is_cached(self):
+            return cast("UUID", getattr(self, field.name).tenant_id)
+        rows = target._base_manager.filter(pk=getattr(self, field.attname))
+        return rows.values_list("tenant_id", flat=True).first()
+
+    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> Any:
         """Django saves through the unscoped base manager: narrow the UPDATE to this row's tenant."""
-        return bool(super()._do_update(base_qs.filter(tenant_id=self.tenant_id), *args, **kwargs))  # type: ignore[misc]
+        return super()._do_update(base_qs.filter(tenant_id=self.tenant_id), *args, **kwargs)
 
 
 def has_tenant(model: type[models.Model]) -> bool:
