@@ -124,9 +124,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         .select_related("prompt")
         .prefetch_related(Prefetch("prompt__versions", published, to_attr="published"))
     )
-    agents = {
-        row.slug: _agent_snapshot(row, endpoints.get(row.llm_endpoint_id, default)) for row in rows
-    }
+    agents = {row.slug: _agent_snapshot(row, _endpoint_of(row, endpoints, default)) for row in rows}
     rules = RoutingRule.objects.filter(is_active=True, agent__is_active=True).select_related(
         "agent"
     )
@@ -141,6 +139,13 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
         supervisor_target=_target(default, ""),
     )
+
+
+def _endpoint_of(
+    row: Agent, endpoints: Mapping[UUID, LLMEndpoint], default: LLMEndpoint | None
+) -> LLMEndpoint | None:
+    """The endpoint the agent names; the default when it names none, or one that is switched off."""
+    return endpoints.get(row.llm_endpoint_id, default) if row.llm_endpoint_id else default
 
 
 def _agent_snapshot(row: Agent, endpoint: LLMEndpoint | None) -> AgentSnapshot:

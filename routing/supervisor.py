@@ -12,7 +12,7 @@ import jsonschema
 
 from routing.errors import LLMError, NoAgent
 from routing.gateway import Gateway
-from routing.llm.types import Completion, LLMRequest
+from routing.llm.types import Completion, LLMRequest, LLMTarget
 from routing.rules import RoutableMessage, Trial, first_match
 from routing.snapshot import TenantSnapshot
 
@@ -59,9 +59,10 @@ async def decide(snapshot: TenantSnapshot, question: Question, gateway: Gateway)
         return _by_rule(match)
     if len(snapshot.agents) == 1:
         return Decision("fallback", "It is the only agent.", next(iter(snapshot.agents)))
-    if snapshot.supervisor_target is None:
+    target = snapshot.supervisor_target
+    if target is None:
         return _without_llm(snapshot, question, "No LLM endpoint is configured.")
-    return await _by_llm(snapshot, question, gateway)
+    return await _by_llm(snapshot, question, target, gateway)
 
 
 def _by_rule(match: Trial) -> Decision:
@@ -74,25 +75,19 @@ def _by_rule(match: Trial) -> Decision:
     )
 
 
-async def _by_llm(snapshot: TenantSnapshot, question: Question, gateway: Gateway) -> Decision:
+async def _by_llm(
+    snapshot: TenantSnapshot, question: Question, target: LLMTarget, gateway: Gateway
+) -> Decision:
     """Ask for a structured decision; one that does not fit its schema is asked for once more, with
     the error, and then given up for the fallback.
     """
-    assert snapshot.supervisor_target is not None
     schema = decision_schema(snapshot)
     messages = _messages(snapshot, question)
     completions: list[Completion] = []
     problem = ""
     for _ in range(2):
-        request = LLMRequest(
-            messages=messages,
-            response_schema=schema,
-            schema_name="decision",
-            temperature=0.0,
-            max_output_tokens=DECISION_TOKENS,
-        )
         try:
-            completion = await gateway.complete(snapshot.supervisor_target, request)
+            completion = await gateway.complete(target, _request(messages, schema))
         except LLMError as exc:
             problem = exc.message
             break
@@ -102,6 +97,16 @@ async def _by_llm(snapshot: TenantSnapshot, question: Question, gateway: Gateway
             return _weigh(snapshot, question, answer, tuple(completions))
         messages = [*messages, {"role": "assistant", "content": completion.text}, _repair(problem)]
     return _without_llm(snapshot, question, f"No usable decision: {problem}", tuple(completions))
+
+
+def _request(messages: list[dict[str, Any]], schema: dict[str, Any]) -> LLMRequest:
+    return LLMRequest(
+        messages=messages,
+        response_schema=schema,
+        schema_name="decision",
+        temperature=0.0,
+        max_output_tokens=DECISION_TOKENS,
+    )
 
 
 def _weigh(
@@ -142,10 +147,15 @@ def _without_llm(
     why: str,
     completions: tuple[Completion, ...] = (),
 ) -> Decision:
-    trace = {"problem": why}
+    rest: dict[str, Any] = {
+        "confidence": 0.0,
+        "trace": {"problem": why},
+        "completions": completions,
+    }
     if question.active_agent in snapshot.agents:
-        return Decision("sticky", f"{why} The active agent keeps the conversation.", question.active_agent, confidence=0.0, trace=trace, completions=completions)  # fmt: skip
-    return Decision("fallback", why, _fallback(snapshot), confidence=0.0, trace=trace, completions=completions)  # fmt: skip
+        reason = f"{why} The active agent keeps the conversation."
+        return Decision("sticky", reason, question.active_agent, **rest)
+    return Decision("fallback", why, _fallback(snapshot), **rest)
 
 
 def _fallback(snapshot: TenantSnapshot) -> str:
@@ -193,7 +203,8 @@ def _repair(problem: str) -> dict[str, str]:
 
 def _messages(snapshot: TenantSnapshot, question: Question) -> list[dict[str, Any]]:
     lines = [
-        f"You are the supervisor of {snapshot.name}. Decide who answers the customer's last message.",
+        f"You are the supervisor of {snapshot.name}."
+        " Decide who answers the customer's last message.",
         "Agents:",
     ]
     for agent in snapshot.agents.values():
