@@ -1,4 +1,4 @@
-"""Reads of conversations. All need an active tenant scope; absent and foreign rows look the same."""
+"""Reads of conversations, under a tenant scope; absent and foreign rows look the same."""
 
 from collections.abc import Sequence
 from uuid import UUID

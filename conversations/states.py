@@ -1,4 +1,4 @@
-"""The states of sessions, tasks and steps, and every move between them. Pure tables, read by all."""
+"""The states of sessions, tasks and steps, and every move between them, as tables."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -42,17 +42,19 @@ class StepStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+_T = TaskStatus
+
 TASK_MOVES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
-    TaskStatus.QUEUED: frozenset({TaskStatus.PROCESSING, TaskStatus.PAUSED, TaskStatus.CANCELLED, TaskStatus.FAILED}),
-    TaskStatus.PROCESSING: frozenset(
-        {TaskStatus.QUEUED, TaskStatus.PAUSED, TaskStatus.INPUT_REQUIRED, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED}
+    _T.QUEUED: frozenset({_T.PROCESSING, _T.PAUSED, _T.CANCELLED, _T.FAILED}),
+    _T.PROCESSING: frozenset(
+        {_T.QUEUED, _T.PAUSED, _T.INPUT_REQUIRED, _T.COMPLETED, _T.FAILED, _T.CANCELLED}
     ),
-    TaskStatus.PAUSED: frozenset({TaskStatus.QUEUED, TaskStatus.CANCELLED}),
-    TaskStatus.INPUT_REQUIRED: frozenset({TaskStatus.QUEUED, TaskStatus.CANCELLED, TaskStatus.FAILED}),
-    TaskStatus.COMPLETED: frozenset(),
-    TaskStatus.FAILED: frozenset({TaskStatus.QUEUED}),
-    TaskStatus.CANCELLED: frozenset(),
-}  # fmt: skip
+    _T.PAUSED: frozenset({_T.QUEUED, _T.CANCELLED}),
+    _T.INPUT_REQUIRED: frozenset({_T.QUEUED, _T.CANCELLED, _T.FAILED}),
+    _T.COMPLETED: frozenset(),
+    _T.FAILED: frozenset({_T.QUEUED}),
+    _T.CANCELLED: frozenset(),
+}
 
 SESSION_MOVES: Final[Mapping[SessionStatus, frozenset[SessionStatus]]] = {
     SessionStatus.OPEN: frozenset({SessionStatus.CLOSED, SessionStatus.EXPIRED}),

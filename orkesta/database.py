@@ -62,7 +62,7 @@ def update_returning(
 
     `values` may hold expressions, as in `update`. Both PostgreSQL and SQLite (3.35) speak it.
     """
-    query = rows.query.chain(sql.UpdateQuery)
+    query: Any = rows.query.chain(sql.UpdateQuery)
     query.add_update_values(dict(values))
     compiler = query.get_compiler(rows.db)
     statement, params = compiler.as_sql()

@@ -6,6 +6,7 @@ the character offset where it starts, so a client that comes back asks for the r
 
 import asyncio
 from time import monotonic
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,7 +19,7 @@ from conversations.partial import PartialText, get_partial_store
 
 
 class AnswerStream:
-    """One run of one answer. `stream` names the run: a new attempt, or another agent, starts anew."""
+    """One run of one answer, named by `stream`: a new attempt, or another agent, starts anew."""
 
     def __init__(self, claim: Claim, *, step_number: int, last_seq: int) -> None:
         self.text = ""
@@ -82,7 +83,7 @@ class AnswerStream:
         partial = PartialText(self._message_id, self._stream, self.text)
         await get_partial_store().put(self._claim.tenant_id, self._claim.task_id, partial)
 
-    async def _publish(self, kind: str, data: dict[str, str | int]) -> None:
+    async def _publish(self, kind: str, data: dict[str, Any]) -> None:
         event = LiveEvent(
             kind,
             self._claim.session_id,
@@ -97,7 +98,7 @@ class AnswerStream:
 
 async def announce_step(claim: Claim, *, number: int, kind: str, agent: str, last_seq: int) -> None:
     """Tell watchers that a step has begun; nothing is stored of it."""
-    data: dict[str, str | int] = {"number": number, "kind": kind, "agent": agent}
+    data: dict[str, Any] = {"number": number, "kind": kind, "agent": agent}
     event = LiveEvent(
         "step.started", claim.session_id, claim.task_id, last_seq, timezone.now(), data, False
     )

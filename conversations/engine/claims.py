@@ -20,6 +20,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
 from conversations.models import Task
@@ -57,7 +58,7 @@ class Look:
     wanted: Wanted
 
 
-def lease_end() -> ExpressionWrapper:
+def lease_end() -> Combinable:
     lease = Value(timedelta(seconds=settings.ORKESTA_LEASE_SECONDS))
     return ExpressionWrapper(Now() + lease, output_field=DateTimeField())
 
@@ -116,7 +117,8 @@ def _config_versions(tenant_ids: set[UUID]) -> dict[UUID, int]:
 def renew(*, worker: str, task_ids: Sequence[UUID]) -> dict[UUID, Look]:
     """Prolong this worker's leases; tasks that are missing from the answer have been lost."""
     with scopes_disabled():
-        rows = update_returning(_owned(worker, task_ids), {"lease_until": lease_end()}, ["id", "attempt", "wanted"])  # fmt: skip
+        owned = _owned(worker, task_ids)
+        rows = update_returning(owned, {"lease_until": lease_end()}, ["id", "attempt", "wanted"])
     return {row["id"]: Look(row["attempt"], Wanted(row["wanted"])) for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""How each action is done: asking the supervisor, calling a model. Async, and without a database."""
+"""How each action is done: asking the supervisor, calling a model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from enum import StrEnum
 from time import perf_counter
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
@@ -62,7 +63,8 @@ class Runner:
         task is tried again.
         """
         work = asyncio.ensure_future(self._work())
-        await asyncio.wait({work, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {work, self._stopped}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         try:
             if work.done():
                 work.result()
@@ -72,7 +74,7 @@ class Runner:
             logger.info("task %s: attempt %s was fenced", self.claim.task_id, self.claim.attempt)
         except (DatabaseError, InterfaceError):
             logger.exception("task %s: the database failed", self.claim.task_id)
-        except Exception:  # noqa: BLE001 - the one boundary
+        except Exception:
             logger.exception("task %s failed", self.claim.task_id)
             await self._fail("internal_error", "Something went wrong; it has been recorded.")
 
@@ -85,10 +87,7 @@ class Runner:
         performer = Performer(task, self._gateway)
         state, is_first, last_seq = task.state, True, 0
         action = next_action(state)
-        if isinstance(action, Finish | GiveUp):
-            await in_tenant(self.claim.tenant_id, store.finish, self.claim, action)
-            return
-        while True:
+        while not isinstance(action, Finish | GiveUp):
             step = await self._perform(performer, action, state, last_seq)
             state = state.after(step)
             action = next_action(state)
@@ -100,7 +99,7 @@ class Runner:
             if recorded.outcome is not None:
                 await self._forget_partial()
                 return
-            assert not isinstance(action, Finish | GiveUp)
+        await in_tenant(self.claim.tenant_id, store.finish, self.claim, action)
 
     async def _perform(
         self, performer: Performer, action: Route | CallModel, state: TaskState, last_seq: int

@@ -46,14 +46,14 @@ def record(
 
     Somebody who wanted the task cancelled or paused before this commit gets that instead.
     """
-    outcome = _outcome_of(then)
+    outcome = None if then is None else _ended(then)
     if not _fence(claim, _changes(outcome, step.number), wanted=Wanted.NOTHING):
         outcome = _obey_wish(claim, outcome, step.number)
     told = [facts.step_recorded(claim, step)]
     if is_first:
         told.insert(0, facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
     answer = None
-    if isinstance(then, Finish) and outcome == _outcome_of(then):
+    if isinstance(then, Finish) and outcome == _ended(then):
         answer = (then, len(told))
         told.append(facts.chat_response(claim, then))
     if outcome is not None:
@@ -82,8 +82,7 @@ def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) ->
 @transaction.atomic
 def finish(claim: Claim, ending: Ending) -> None:
     """End a task whose last step had been recorded without its ending."""
-    outcome = _outcome_of(ending)
-    assert outcome is not None
+    outcome = _ended(ending)
     if not _fence(claim, _changes(outcome, None)):
         raise LeaseLost
     told = facts.ending(claim, outcome)
@@ -96,14 +95,12 @@ def finish(claim: Claim, ending: Ending) -> None:
     write(place, told, first=numbers.first)
 
 
-def _outcome_of(then: Ending | None) -> Outcome | None:
-    match then:
+def _ended(ending: Ending) -> Outcome:
+    match ending:
         case Finish():
             return Outcome(TaskStatus.COMPLETED)
-        case GiveUp():
-            return Outcome(TaskStatus.FAILED, then.code, then.detail)
-        case None:
-            return None
+        case GiveUp(code, detail):
+            return Outcome(TaskStatus.FAILED, code, detail)
 
 
 def _fence(claim: Claim, changes: Mapping[str, Any], *, wanted: Wanted | None = None) -> bool:
