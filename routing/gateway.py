@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from functools import cache
 
+from django.conf import settings
+
 from routing.llm.client import LLMClient
 from routing.llm.types import Completion, LLMRequest, LLMTarget
 
@@ -10,8 +12,8 @@ from routing.llm.types import Completion, LLMRequest, LLMTarget
 class Gateway:
     """Asks models. One per process, because it holds the connection pool."""
 
-    def __init__(self, client: LLMClient | None = None) -> None:
-        self._client = client or LLMClient()
+    def __init__(self, client: LLMClient) -> None:
+        self._client = client
 
     def stream(self, target: LLMTarget, request: LLMRequest) -> AsyncIterator[str | Completion]:
         """Pieces of text as they arrive, and the Completion last. Closing the iterator closes the
@@ -30,4 +32,4 @@ class Gateway:
 @cache
 def get_gateway() -> Gateway:
     """This process's gateway."""
-    return Gateway()
+    return Gateway(LLMClient(offline_delay_seconds=settings.ORKESTA_OFFLINE_TOKEN_DELAY_SECONDS))

@@ -1,10 +1,10 @@
-"""The cast: the rows that tests speak of. Owners are always named, so no second tenant appears by accident."""
+"""The cast: the rows that tests speak of. Owners are always named: no second tenant by accident."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 
 from conversations.models import Session
 from prompts.models import Prompt, PromptVersion

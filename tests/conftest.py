@@ -1,4 +1,4 @@
-"""What every test may ask for. `acme` and `rival` are the cast: whatever acme owns, rival must not see."""
+"""What every test may ask for: `acme`, and `rival`, who must never see what acme owns."""
 
 import pytest
 

@@ -1,6 +1,7 @@
 """Settings of the test run: those of the product, with an environment nobody's shell can change."""
 
 import os
+import tempfile
 
 from orkesta.env import VARIABLES
 
@@ -19,3 +20,7 @@ os.environ |= {
 from orkesta.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if IS_SQLITE:  # noqa: F405 - a file of its own, so that several runs do not meet
+    name = f"orkesta-tests-{os.getpid()}.sqlite3"
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(tempfile.gettempdir(), name)}  # noqa: F405

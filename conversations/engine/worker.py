@@ -31,9 +31,9 @@ class Worker:
 
     def __init__(self, *, gateway: Gateway | None = None, concurrency: int | None = None) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}"
-        self._gateway = gateway or get_gateway()
+        self.gateway = gateway or get_gateway()
         self._concurrency = concurrency or settings.ORKESTA_WORKER_CONCURRENCY
-        self._running: dict[UUID, tuple[Runner, asyncio.Task[None]]] = {}
+        self.running: dict[UUID, tuple[Runner, asyncio.Task[None]]] = {}
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
@@ -65,10 +65,10 @@ class Worker:
         """Claim nothing more; hand back what has not ended within `timeout_seconds`."""
         self._draining = True
         self._wake.set()
-        tasks = [task for _, task in self._running.values()]
+        tasks = [task for _, task in self.running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_seconds)
-        for runner, _ in tuple(self._running.values()):
+        for runner, _ in tuple(self.running.values()):
             runner.stop(Stop.HANDED_BACK)
         await self._finish_running()
 
@@ -79,7 +79,7 @@ class Worker:
             self._loop.call_soon_threadsafe(event.set)
 
     async def _claim_some(self) -> bool:
-        free = self._concurrency - len(self._running)
+        free = self._concurrency - len(self.running)
         if free <= 0 or self._draining:
             return False
         try:
@@ -92,22 +92,22 @@ class Worker:
         return bool(claimed)
 
     def _start(self, claim: Claim) -> None:
-        if claim.task_id in self._running:  # our own lease ran out while the process was frozen
-            self._running[claim.task_id][0].stop(Stop.LOST)
-        runner = Runner(claim, self._gateway)
+        if claim.task_id in self.running:  # our own lease ran out while the process was frozen
+            self.running[claim.task_id][0].stop(Stop.LOST)
+        runner = Runner(claim, self.gateway)
         task = asyncio.create_task(runner.run())
-        self._running[claim.task_id] = (runner, task)
+        self.running[claim.task_id] = (runner, task)
         task.add_done_callback(lambda _: self._ended(claim))
 
     def _ended(self, claim: Claim) -> None:
-        current = self._running.get(claim.task_id)
+        current = self.running.get(claim.task_id)
         if current is not None and current[0].claim.attempt == claim.attempt:
-            del self._running[claim.task_id]
+            del self.running[claim.task_id]
         self._wake.set()
 
     async def _finish_running(self) -> None:
-        while self._running:
-            await asyncio.wait([task for _, task in self._running.values()])
+        while self.running:
+            await asyncio.wait([task for _, task in self.running.values()])
             await asyncio.sleep(0)
 
     async def _keep_leases(self) -> None:
@@ -118,7 +118,7 @@ class Worker:
         while True:
             await self._sleep(self._look, settings.ORKESTA_WORKER_SLEEP_SECONDS)
             self._look.clear()
-            task_ids = list(self._running)
+            task_ids = list(self.running)
             if not task_ids:
                 continue
             is_due = self._loop.time() - renewed_at >= settings.ORKESTA_LEASE_RENEW_SECONDS
@@ -134,9 +134,9 @@ class Worker:
 
     def _obey(self, task_ids: list[UUID], seen: dict[UUID, Look]) -> None:
         for task_id in task_ids:
-            if task_id not in self._running:
+            if task_id not in self.running:
                 continue
-            runner, found = self._running[task_id][0], seen.get(task_id)
+            runner, found = self.running[task_id][0], seen.get(task_id)
             if found is None or found.attempt != runner.claim.attempt:
                 runner.stop(Stop.LOST)
             elif found.wanted in WISHES:
