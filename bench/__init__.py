@@ -1,0 +1,1 @@
+"""The benchmarks: `make bench`. What is measured and how stands in docs/benchmarks.md."""
