@@ -19,6 +19,7 @@ _WORDS: Mapping[type, str] = {
     list: "a list",
     dict: "an object",
     type(None): "none",
+    Undefined: "nothing",
 }
 
 
@@ -86,11 +87,13 @@ def kind_of(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A single value as it appears in the output: none is nothing at all."""
+    """A single value as it appears in the output: none, like an `if` without `else`, is nothing."""
     if type(value) is str:
         return value
     if value is None:
         return ""
+    if isinstance(value, Undefined):
+        return str(value)  # raises, unless it is what Jinja makes of an `if` without `else`
     if type(value) in (int, float, bool):
         return str(value)
     raise TypeError(f"text is needed here, not {kind_of(value)}")

@@ -9,7 +9,8 @@ from prompts.rendering.source import column_of
 
 def problem_at(node: nodes.Node, message: str) -> TemplateProblem:
     """`message` about `node`, with its place."""
-    return TemplateProblem(int(node.lineno), column_of(node.lineno), message)
+    # Nodes that Jinja adds of its own accord (around {% autoescape %}) have no place.
+    return TemplateProblem(int(node.lineno or 0), column_of(node.lineno), message)
 
 
 def shape_problem(tree: nodes.Template) -> TemplateProblem | None:

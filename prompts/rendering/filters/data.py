@@ -61,6 +61,7 @@ def apply(
     context: RenderContext,
     value: Any,
     name: Any = None,
+    *,
     attribute: Any = None,
     default: Any = lists.MISSING,
 ) -> list[Any]:
@@ -83,4 +84,4 @@ def to_output(context: RenderContext, value: Any) -> str:
         # A character may be shown as ten: \\U0001f600.
         context.spend_text(10 * context.weigh(value))
         return check_text(str(value))
-    return text_of(defined(value))
+    return text_of(value)

@@ -1,0 +1,69 @@
+import time
+from contextlib import suppress
+
+import pytest
+
+from prompts.errors import TemplateError, TemplateFailed, TemplateInvalid, TemplateTooLarge
+from prompts.rendering import check_template, compile_template, render_isolated
+from prompts.rendering.isolation import POOL
+from tests.prompts.payloads import DATA, PAYLOADS, REFUSED, TOLERATED
+
+# What a leak would look like: an object shown by Python, a computed template, a secret's file.
+TRACES = ("<class", "<function", "<built-in", " at 0x", "jinja2", "root:x", "Undefined")
+
+
+def outcome(source: str) -> str | TemplateError:
+    started = time.perf_counter()
+    try:
+        return compile_template(source).render(DATA)
+    except TemplateError as error:
+        return error
+    finally:
+        assert time.perf_counter() - started < 1
+
+
+def test_there_are_more_than_five_hundred_of_them() -> None:
+    assert len(REFUSED) > 500
+    assert len(set(PAYLOADS.values())) > 700
+
+
+@pytest.mark.parametrize("payload", REFUSED)
+def test_it_ends_in_a_clear_error_within_a_second(payload: str) -> None:
+    error = outcome(REFUSED[payload])
+    assert isinstance(error, TemplateError)
+    assert error.http_status == 422
+    assert error.message
+    assert len(error.message) < 400
+
+
+@pytest.mark.parametrize("payload", TOLERATED)
+def test_it_ends_in_harmless_text_within_a_second(payload: str) -> None:
+    text = outcome(TOLERATED[payload])
+    assert isinstance(text, str)
+    assert not any(trace in text for trace in TRACES)
+
+
+def test_no_error_message_shows_the_inside_of_the_process() -> None:
+    for source in REFUSED.values():
+        error = outcome(source)
+        assert isinstance(error, TemplateError)
+        assert not any(
+            trace in error.message for trace in ("<function", " at 0x", "/site-packages")
+        )
+
+
+def test_all_of_them_can_be_reported_on() -> None:
+    for source in PAYLOADS.values():
+        report = check_template(source, {})
+        assert all(problem.message and problem.line >= 0 for problem in report.problems)
+
+
+def test_the_isolated_process_survives_them_all() -> None:
+    POOL.close()
+    render_isolated("ready", {})
+    (renderer,) = POOL.idle_processes()
+    for source in list(PAYLOADS.values())[:: len(PAYLOADS) // 150]:
+        with suppress(TemplateInvalid, TemplateFailed, TemplateTooLarge):
+            render_isolated(source, DATA)
+    assert renderer.process.poll() is None
+    assert POOL.idle_processes() == [renderer]
