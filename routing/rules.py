@@ -56,10 +56,11 @@ class KeywordCondition:
     phrases: tuple[tuple[str, ...], ...]
 
     def match(self, message: RoutableMessage) -> str | None:
-        for word in self.keywords.keys() & message.word_set:
-            return f"keyword «{self.keywords[word]}»"
+        if not message.word_set.isdisjoint(self.keywords):
+            found = next(word for word in message.words if word in self.keywords)
+            return f"keyword «{self.keywords[found]}»"
         for phrase in self.phrases:
-            if _contains(message.words, phrase):
+            if phrase[0] in message.word_set and _contains(message.words, phrase):
                 return f"keywords «{' '.join(phrase)}»"
         return None
 

@@ -1,15 +1,18 @@
 """Words of a message as rules compare them: folded, and cut to rough stems."""
 
+import re
 import unicodedata
 from functools import lru_cache
 
-import re2
-
-_WORD = re2.compile(r"[\p{L}\p{N}]+")
+# Letters and digits. One class without alternatives is linear in `re` as well, and ten times as
+# fast as RE2 behind its Python door.
+_WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
     """`text` in small letters and without accents: «Envío» becomes «envio»."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
