@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NoReturn, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
 
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import sql
 from django_scopes import get_scope, scope, scopes_disabled
@@ -166,8 +165,4 @@ class TenantModel(models.Model):
 
 def has_tenant(model: type[models.Model]) -> bool:
     """Whether rows of `model` belong to a tenant."""
-    try:
-        model._meta.get_field("tenant")
-    except FieldDoesNotExist:
-        return False
-    return True
+    return any(field.name == "tenant" for field in model._meta.concrete_fields)
