@@ -10,8 +10,8 @@ for variable in VARIABLES:
     os.environ[variable.name] = ",".join(default) if variable.kind == "list" else str(default)
 os.environ |= {
     "ORCHESTRATOR_SECRET_KEY": "test-secret-key-that-is-long-enough-to-be-one",
-    "ORCHESTRATOR_ENCRYPTION_KEYS": "test-encryption-key",
-    "ORCHESTRATOR_KEY_PEPPERS": "test-pepper",
+    "ORCHESTRATOR_ENCRYPTION_KEYS": "test-encryption-key-that-is-long-enough-to-be-one",
+    "ORCHESTRATOR_KEY_PEPPERS": "test-pepper-that-is-long-enough-to-be-one",
     "ORCHESTRATOR_ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
     "ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS": "0",
     "DATABASE_URL": os.environ.get("TEST_ORKESTA_DATABASE_URL", "sqlite:///var/tests.sqlite3"),
