@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "orkesta.middleware.RequestIdMiddleware",
+    "orkesta.api.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -197,7 +198,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["orkesta.api.StrictJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["orkesta.api.JsonRenderer"],
     "DEFAULT_PAGINATION_CLASS": "orkesta.api.CursorPages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "orkesta.api.openapi.ScopedSchema",
     "EXCEPTION_HANDLER": "orkesta.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
@@ -211,6 +212,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStatus": "conversations.states.SessionStatus",
+        "StepKind": "conversations.states.StepKind",
+        "StepStatus": "conversations.states.StepStatus",
+        "TaskStatus": "conversations.states.TaskStatus",
+        "Wanted": "conversations.states.Wanted",
+        "Role": "conversations.models.Message.Role",
+        "AgentKind": "routing.models.Agent.Kind",
+    },
 }
 
 # --- Orkesta's own ------------------------------------------------------------------------------------
