@@ -1,13 +1,51 @@
-"""Enters the tenant scope of each HTTP request."""
+"""Enters the tenant scope of each HTTP request: of its API key, or the one chosen in the admin."""
 
 from collections.abc import Callable
+from typing import Final
 
-from django.http import HttpRequest, HttpResponse
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import translation
+
+from orkesta.api import problem_response
+from orkesta.errors import OrkestaError
+from tenants.admin_scope import admin_scope
+from tenants.authentication import authenticate_key, raw_key_from
+from tenants.scope import tenant_scope
+
+#: What anybody may read: how the API is used.
+OPEN_DOORS: Final = ("/api/schema/", "/api/docs/")
 
 
 class TenantMiddleware:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    """Under `/api/` there is a key and a tenant, or no view runs; the key is `request.principal`.
+    Under `/admin/` the tenant is the one that `admin_scope` finds; elsewhere there is none.
+
+    A streamed body is produced after this has returned: its generator enters the scope itself.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith("/api/"):
+            # Programs read these texts: one language, whatever the browser or the tenant speaks.
+            translation.activate("en")
+            if not request.path.startswith(OPEN_DOORS):
+                return self._authenticated(request)
+        elif request.path.startswith("/admin/"):
+            with admin_scope(request):
+                return self.get_response(request)
         return self.get_response(request)
+
+    def _authenticated(self, request: HttpRequest) -> HttpResponseBase:
+        headers = request.headers
+        try:
+            raw = raw_key_from(headers.get("Authorization"), headers.get("X-API-Key"))
+            principal = authenticate_key(raw)
+        except (OrkestaError, DatabaseError) as exc:
+            return problem_response(exc, request)
+        request.principal = principal  # type: ignore[attr-defined]
+        with tenant_scope(principal.tenant_id):
+            return self.get_response(request)

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.callers import Caller, make_key
 from tests.cast import House, make_house
+
+pytest_plugins = ["tests.services"]
 
 
 @pytest.fixture
@@ -13,3 +16,14 @@ def acme(db: None) -> House:
 @pytest.fixture
 def rival(db: None) -> House:
     return make_house("rival")
+
+
+@pytest.fixture
+def acme_api(acme: House) -> Caller:
+    """Whoever holds a key of acme with every scope."""
+    return Caller(make_key(acme.tenant))
+
+
+@pytest.fixture
+def rival_api(rival: House) -> Caller:
+    return Caller(make_key(rival.tenant))

@@ -24,3 +24,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if IS_SQLITE:  # noqa: F405 - a file of its own, so that several runs do not meet
     name = f"orkesta-tests-{os.getpid()}.sqlite3"
     DATABASES["default"]["TEST"] = {"NAME": os.path.join(tempfile.gettempdir(), name)}  # noqa: F405
+
+# Nothing is collected here, and WhiteNoise warns of a folder that is missing.
+STATIC_ROOT = None
