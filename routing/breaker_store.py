@@ -1,0 +1,284 @@
+"""Where breakers live: in this process, or in Redis for all processes at once.
+
+Both stores follow `routing.breaker`. The Redis one does so in Lua, because deciding and writing
+must be one step for all callers; a test feeds both the same random histories and compares.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+from uuid import UUID
+
+from orkesta.redis_door import RedisDoor, RedisUnavailable, Script, redis_door
+from routing.breaker import (
+    CLEAN,
+    DEFAULT_RULES,
+    Admission,
+    BreakerRules,
+    BreakerState,
+    BreakerStatus,
+    Outcome,
+    after_call,
+    before_call,
+    refusal,
+    seen_at,
+)
+
+TenantId = UUID | str | int
+Clock = Callable[[], int]
+
+# A breaker that nobody asks about is forgotten, and so closed, after a day.
+FORGET_MS = 24 * 3600 * 1000
+
+
+class BreakerStore(Protocol):
+    """What callers need of a store. Nothing here raises when storage fails."""
+
+    async def admit(self, tenant_id: TenantId, name: str) -> Admission:
+        """Ask before a call. Whoever is let through must `report`, a cancelled call included."""
+
+    async def report(
+        self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
+    ) -> BreakerState:
+        """Say how a call ended; `is_probe` as its admission said."""
+
+    async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
+        """The state as it looks now; asking takes no probe."""
+
+    async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
+        """`read` for many names at once."""
+
+    async def reset(self, tenant_id: TenantId, name: str) -> None:
+        """Close the breaker and forget its failures."""
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MemoryBreakerStore:
+    """Breakers of this process alone; may be used from any thread."""
+
+    def __init__(self, *, rules: BreakerRules = DEFAULT_RULES, clock: Clock = _wall_clock) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._states: dict[tuple[str, str], BreakerState] = {}
+
+    async def admit(self, tenant_id: TenantId, name: str) -> Admission:
+        key = (str(tenant_id), name)
+        with self._lock:
+            state = self._states.get(key, CLEAN)
+            admission = before_call(state, self._clock(), rules=self._rules)
+            self._keep(key, admission.state)
+        return admission
+
+    async def report(
+        self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
+    ) -> BreakerState:
+        key = (str(tenant_id), name)
+        with self._lock:
+            before = self._states.get(key, CLEAN)
+            state = after_call(before, outcome, self._clock(), is_probe=is_probe, rules=self._rules)
+            self._keep(key, state)
+        return state
+
+    async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
+        state = self._states.get((str(tenant_id), name), CLEAN)
+        return seen_at(state, self._clock(), rules=self._rules)
+
+    async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
+        return {name: await self.read(tenant_id, name) for name in names}
+
+    async def reset(self, tenant_id: TenantId, name: str) -> None:
+        with self._lock:
+            self._states.pop((str(tenant_id), name), None)
+
+    def _keep(self, key: tuple[str, str], state: BreakerState) -> None:
+        if state == CLEAN:
+            self._states.pop(key, None)
+        else:
+            self._states[key] = state
+
+
+# --- The same in Lua ------------------------------------------------------------------------------
+# ARGV of every script: failure_threshold, open_ms, probe_lease_ms, forget_ms, now (empty: the
+# server's clock). A breaker is a hash of status, failures, opened_at, probe_until; a clean one is
+# no key at all. Every answer ends with a state of those four and the time it was seen at.
+_PRELUDE = """
+local threshold, open_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local lease_ms, forget_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+local now = tonumber(ARGV[5])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function load(key)
+  local row = redis.call('HMGET', key, 'status', 'failures', 'opened_at', 'probe_until')
+  local state = {
+    status = row[1] or 'closed', failures = tonumber(row[2] or 0),
+    opened_at = tonumber(row[3] or 0), probe_until = tonumber(row[4] or 0),
+  }
+  if state.status == 'open' and now >= state.opened_at + open_ms then
+    state.status, state.probe_until = 'half_open', 0
+  end
+  return state
+end
+
+local function save(key, state)
+  if state.status == 'closed' and state.failures == 0 then
+    redis.call('DEL', key)
+    return
+  end
+  redis.call('HSET', key, 'status', state.status, 'failures', state.failures,
+    'opened_at', state.opened_at, 'probe_until', state.probe_until)
+  redis.call('PEXPIRE', key, forget_ms)
+end
+
+local function row(state)
+  return {state.status, state.failures, state.opened_at, state.probe_until, now}
+end
+"""
+
+ADMIT = Script(
+    _PRELUDE
+    + """
+local state = load(KEYS[1])
+local answer = 'refused'
+if state.status == 'closed' then
+  answer = 'allowed'
+elseif state.status == 'half_open' and now >= state.probe_until then
+  answer = 'probe'
+  state.probe_until = now + lease_ms
+  save(KEYS[1], state)
+end
+return {answer, unpack(row(state))}
+"""
+)
+
+REPORT = Script(
+    _PRELUDE
+    + """
+local outcome, is_probe = ARGV[6], ARGV[7] == '1'
+local state = load(KEYS[1])
+local clean = {status = 'closed', failures = 0, opened_at = 0, probe_until = 0}
+local counts = state.status == 'closed' or (state.status == 'half_open' and is_probe)
+if counts and outcome == 'success' then
+  state = clean
+elseif counts and outcome == 'failure' then
+  state.failures = state.failures + 1
+  if state.status == 'half_open' or state.failures >= threshold then
+    state = {status = 'open', failures = state.failures, opened_at = now, probe_until = 0}
+  end
+elseif counts and state.status == 'half_open' then
+  state.probe_until = 0
+end
+if counts then save(KEYS[1], state) end
+return row(state)
+"""
+)
+
+READ = Script(
+    _PRELUDE
+    + """
+local rows = {}
+for index, key in ipairs(KEYS) do rows[index] = row(load(key)) end
+return rows
+"""
+)
+
+RESET = Script("return redis.call('DEL', KEYS[1])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    state: BreakerState
+    now: int
+
+
+def _seen(row: Sequence[bytes | int]) -> _Seen:
+    status, failures, opened_at, probe_until, now = row
+    name = status.decode() if isinstance(status, bytes) else str(status)
+    state = BreakerState(BreakerStatus(name), int(failures), int(opened_at), int(probe_until))
+    return _Seen(state, int(now))
+
+
+class RedisBreakerStore:
+    """Breakers shared by all processes. While Redis is gone each process has breakers of its own;
+    when it is back the shared ones apply again, as they were.
+    """
+
+    def __init__(
+        self,
+        door: RedisDoor,
+        *,
+        rules: BreakerRules = DEFAULT_RULES,
+        clock: Clock | None = None,
+    ) -> None:
+        self._door = door
+        self._rules = rules
+        self._clock = clock
+        self._local = MemoryBreakerStore(rules=rules, clock=clock or _wall_clock)
+
+    async def admit(self, tenant_id: TenantId, name: str) -> Admission:
+        try:
+            answer, *row = await self._door.arun(
+                ADMIT, keys=[_key(tenant_id, name)], args=self._args()
+            )
+        except RedisUnavailable:
+            return await self._local.admit(tenant_id, name)
+        seen = _seen(row)
+        if answer == b"refused":
+            return refusal(seen.state, seen.now, rules=self._rules)
+        return Admission(True, answer == b"probe", seen.state, 0.0)
+
+    async def report(
+        self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
+    ) -> BreakerState:
+        args = [*self._args(), outcome.value, int(is_probe)]
+        try:
+            row = await self._door.arun(REPORT, keys=[_key(tenant_id, name)], args=args)
+        except RedisUnavailable:
+            return await self._local.report(tenant_id, name, outcome, is_probe)
+        return _seen(row).state
+
+    async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
+        return (await self.read_many(tenant_id, [name]))[name]
+
+    async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
+        if not names:
+            return {}
+        keys = [_key(tenant_id, name) for name in names]
+        try:
+            rows = await self._door.arun(READ, keys=keys, args=self._args())
+        except RedisUnavailable:
+            return await self._local.read_many(tenant_id, names)
+        return {name: _seen(row).state for name, row in zip(names, rows, strict=True)}
+
+    async def reset(self, tenant_id: TenantId, name: str) -> None:
+        await self._local.reset(tenant_id, name)
+        try:
+            await self._door.arun(RESET, keys=[_key(tenant_id, name)], args=[])
+        except RedisUnavailable:
+            return
+
+    def _args(self) -> list[str | int]:
+        rules = self._rules
+        now = "" if self._clock is None else self._clock()
+        return [rules.failure_threshold, rules.open_ms, rules.probe_lease_ms, FORGET_MS, now]
+
+
+def _key(tenant_id: TenantId, name: str) -> str:
+    # The braces are part of the key: Redis Cluster keeps a tenant's keys on one node by them.
+    return f"orkesta:{{{tenant_id}}}:breaker:{name}"
+
+
+@cache
+def breaker_store() -> BreakerStore:
+    """The store of this installation: shared where there is Redis, else this process's."""
+    door = redis_door()
+    return MemoryBreakerStore() if door is None else RedisBreakerStore(door)
