@@ -1,0 +1,192 @@
+"""Both stores keep the table's promises: alike in every history, and one probe for all callers."""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orkesta.redis_door import RedisDoor, Script
+from routing.breaker import (
+    CLEAN,
+    BreakerRules,
+    BreakerStatus,
+    Outcome,
+    after_call,
+    before_call,
+    seen_at,
+)
+from routing.breaker_store import BreakerStore, MemoryBreakerStore, RedisBreakerStore
+from tests.fakes.clock import ManualClock
+from tests.racers import race
+from tests.services import Valkey
+
+pytestmark = pytest.mark.redis
+RULES = BreakerRules(failure_threshold=3, open_ms=60, probe_lease_ms=40)
+
+
+@pytest.fixture
+async def door(valkey_url: str) -> AsyncIterator[RedisDoor]:
+    opened = RedisDoor(valkey_url)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest, door: RedisDoor) -> BreakerStore:
+    return MemoryBreakerStore() if request.param == "memory" else RedisBreakerStore(door)
+
+
+def fresh_name() -> str:
+    return f"agent:{uuid.uuid4()}"
+
+
+async def fail(store: BreakerStore, name: str, *, times: int = 5) -> None:
+    for _ in range(times):
+        await store.report("acme", name, Outcome.FAILURE, False)
+
+
+async def test_it_opens_for_everybody_and_only_there(store: BreakerStore) -> None:
+    name = fresh_name()
+    assert (await store.admit("acme", name)).allowed
+    await fail(store, name)
+    refused = await store.admit("acme", name)
+    assert (refused.allowed, refused.state.status) == (False, BreakerStatus.OPEN)
+    assert 55 < refused.retry_after_seconds <= 60
+    assert (await store.admit("rival", name)).allowed
+    assert (await store.admit("acme", fresh_name())).allowed
+
+
+async def test_it_can_be_read_and_reset(store: BreakerStore) -> None:
+    name, other = fresh_name(), fresh_name()
+    await fail(store, name)
+    states = await store.read_many("acme", [name, other])
+    assert (states[name].status, states[name].failures) == (BreakerStatus.OPEN, 5)
+    assert abs(states[name].opened_at / 1000 - time.time()) < 5
+    assert states[other] == CLEAN
+    assert await store.read_many("acme", []) == {}
+    await store.reset("acme", name)
+    assert await store.read("acme", name) == CLEAN
+    assert (await store.admit("acme", name)).allowed
+
+
+async def test_a_crashed_prober_does_not_block_for_ever(door: RedisDoor) -> None:
+    clock = ManualClock(1_000)
+    for store in (
+        MemoryBreakerStore(rules=RULES, clock=clock),
+        RedisBreakerStore(door, rules=RULES, clock=clock),
+    ):
+        name = fresh_name()
+        await fail(store, name, times=3)
+        clock.now += 60
+        assert (await store.admit("acme", name)).is_probe
+        clock.now += 39
+        refused = await store.admit("acme", name)
+        assert (refused.allowed, refused.retry_after_seconds) == (False, 0.001)
+        clock.now += 1
+        assert (await store.admit("acme", name)).is_probe
+        await store.report("acme", name, Outcome.SUCCESS, True)
+        assert await store.read("acme", name) == CLEAN
+
+
+EVENTS = st.one_of(
+    st.just("admit"),
+    st.tuples(st.sampled_from(Outcome), st.booleans()),
+    st.integers(min_value=1, max_value=70),
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(EVENTS, max_size=40))
+def test_lua_and_python_agree_in_every_history(valkey_url: str, events: list[object]) -> None:
+    asyncio.run(replay_in_both(valkey_url, events))
+
+
+async def replay_in_both(url: str, events: list[object]) -> None:
+    clock, state, name = ManualClock(1_763_674_000_000), CLEAN, fresh_name()
+    door = RedisDoor(url)
+    store = RedisBreakerStore(door, rules=RULES, clock=clock)
+    for event in events:
+        if event == "admit":
+            expected = before_call(state, clock.now, rules=RULES)
+            assert await store.admit("acme", name) == expected
+            state = expected.state
+        elif isinstance(event, int):
+            clock.now += event
+        else:
+            outcome, is_probe = event  # type: ignore[misc]
+            state = after_call(state, outcome, clock.now, is_probe=is_probe, rules=RULES)
+            assert await store.report("acme", name, outcome, is_probe) == state
+        assert await store.read("acme", name) == seen_at(state, clock.now, rules=RULES)
+    await door.aclose()
+
+
+async def test_of_64_callers_in_two_processes_one_is_the_probe(
+    door: RedisDoor, valkey_url: str
+) -> None:
+    name = fresh_name()
+    await fail(RedisBreakerStore(door), name)
+    answers = race("tests.routing.breaker_callers", valkey_url, name, "32", num_processes=2)
+    assert sorted(answers) == ["0 0", "1 0"]
+
+
+def test_of_64_threads_one_is_the_probe() -> None:
+    clock, probes, barrier = ManualClock(0), [], threading.Barrier(64)
+    store = MemoryBreakerStore(rules=RULES, clock=clock)
+    asyncio.run(fail(store, "agent", times=3))
+    clock.now += 60
+
+    def call() -> None:
+        barrier.wait()
+        admission = asyncio.run(store.admit("acme", "agent"))
+        probes.append(admission.is_probe)
+
+    threads = [threading.Thread(target=call) for _ in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(probes), sum(probes)) == (64, 1)
+
+
+async def test_without_redis_it_goes_on_alone_and_with_it_again_together(
+    mortal_valkey: Valkey,
+) -> None:
+    door = RedisDoor(mortal_valkey.url, pause_seconds=0.05)
+    store = RedisBreakerStore(door)
+    await fail(store, "agent")
+    mortal_valkey.kill()
+    assert (await store.admit("acme", "agent")).allowed
+    assert door.is_down
+    await fail(store, "agent")
+    assert not (await store.admit("acme", "agent")).allowed
+    assert (await store.read("acme", "agent")).status is BreakerStatus.OPEN
+    assert (await store.read_many("acme", ["agent"]))["agent"].failures == 5
+    await store.reset("acme", "agent")
+    assert (await store.admit("acme", "agent")).allowed
+    mortal_valkey.restart()
+    await asyncio.sleep(0.06)
+    assert (await store.read("acme", "agent")) == CLEAN
+    assert not door.is_down
+    await door.aclose()
+
+
+async def test_a_clean_breaker_leaves_no_key_and_another_expires(door: RedisDoor) -> None:
+    store, name = RedisBreakerStore(door), fresh_name()
+    await store.admit("acme", name)
+    ttl = Script("return redis.call('PTTL', KEYS[1])")
+    key = f"orkesta:{{acme}}:breaker:{name}"
+    assert await door.arun(ttl, keys=[key], args=[]) == -2
+    await store.report("acme", name, Outcome.FAILURE, False)
+    assert 86_000_000 < await door.arun(ttl, keys=[key], args=[]) <= 86_400_000
+    await store.report("acme", name, Outcome.SUCCESS, False)
+    assert await door.arun(ttl, keys=[key], args=[]) == -2
