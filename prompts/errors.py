@@ -9,6 +9,8 @@
       - TemplateTooLarge          template_too_large: output, text or work above its bound
       - TemplateTimeout           template_timeout: killed by the clock
     - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
+  + StateConflict (409)
+    - VersionNotDraft             version_not_draft: it was published, so its text stays
   + Unavailable (503)
     - RendererUnavailable         renderer_unavailable
   + VocabularyDamaged (500)       vocabulary_damaged
@@ -16,7 +18,7 @@
 
 from typing import Any
 
-from orkesta.errors import Invalid, OrkestaError, Unavailable
+from orkesta.errors import Invalid, OrkestaError, StateConflict, Unavailable
 
 
 class TemplateError(Invalid):
@@ -67,6 +69,12 @@ class VariablesInvalid(Invalid):
     """The declaration of the template's variables is not acceptable."""
 
     code = "template_variables_invalid"
+
+
+class VersionNotDraft(StateConflict):
+    """This version was published; write a new draft instead."""
+
+    code = "version_not_draft"
 
 
 class RendererUnavailable(Unavailable):
