@@ -1,0 +1,137 @@
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from conversations.models import Message, Session, Task
+from conversations.services import post_message
+from tenants.principals import Principal, Scope
+from tenants.scope import tenant_scope
+from tenants.services import issue_api_key
+from tests.cast import House, make_agent
+from tests.guards.addresses import Address, addresses
+
+#: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
+OPEN = {"schema", "docs", ""}
+#: Whose id each parameter of a route is.
+PARAMETERS = ("session_id", "task_id")
+#: Bodies that name rows: address → the body, with ids of a session and a task to be filled in.
+BODIES: dict[str, dict[str, str]] = {
+    "chat-send": {"message": "hola", "session_id": "session_id"},
+    "chat-status": {"task_id": "task_id"},
+    "chat-cancel": {"task_id": "task_id"},
+}
+#: Addresses that take neither a parameter nor an id in the body; their lists must not show anything.
+LISTS = {"tasks", "sessions", "agents"}
+CANARY = "canary-of-the-rival"
+
+API = [found for found in addresses("api/v1/") if found.name not in OPEN]
+DOORS = [(found, method) for found in API for method in found.methods]
+
+
+def spelled(door: tuple[Address, str]) -> str:
+    return f"{door[1]} {door[0].route}"
+
+
+@dataclass
+class Rows:
+    """Ids that a caller could put into an address."""
+
+    session_id: Any
+    task_id: Any
+
+
+@pytest.fixture
+def theirs(rival: House) -> Rows:
+    principal = Principal(rival.id, rival.tenant.slug, None, "test", frozenset(Scope))
+    make_agent(rival.tenant, CANARY)
+    with tenant_scope(rival.id):
+        posted = post_message(principal=principal, message=CANARY, user_ref=CANARY)
+    return Rows(posted.session.id, posted.task.id)
+
+
+def key_of(house: House, *scopes: str) -> str:
+    with tenant_scope(house.id):
+        return issue_api_key(tenant=house.tenant, name="guard", scopes=scopes or Scope)[1]
+
+
+def call(door: tuple[Address, str], rows: Rows, key: str = "") -> HttpResponse:
+    address, method = door
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    body = {
+        name: str(getattr(rows, value)) if value in PARAMETERS else value
+        for name, value in BODIES.get(address.name, {}).items()
+    }
+    return Client(headers=headers).generic(
+        method, address.path(**vars(rows)), json.dumps(body), content_type="application/json"
+    )
+
+
+def told(response: HttpResponse) -> Any:
+    """What the answer says, apart from what every request has of its own."""
+    return {**json.loads(response.content), "request_id": "", "instance": ""}
+
+
+def test_every_address_of_the_api_is_known_to_this_test() -> None:
+    assert API
+    for found in API:
+        assert found.name, f"{found.route} needs a name"
+        assert set(found.parameters) <= set(PARAMETERS), f"{found.route}: whose id is that?"
+        known = bool(found.parameters) or found.name in BODIES or found.name in LISTS
+        assert known, f"{found.route}: does its body name rows? Add it to BODIES or to LISTS"
+    assert set(BODIES) | LISTS <= {found.name for found in API}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("door", DOORS, ids=spelled)
+def test_every_address_asks_for_a_key(door: tuple[Address, str], theirs: Rows) -> None:
+    response = call(door, theirs)
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["code"] == "key_missing"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("door", DOORS, ids=spelled)
+def test_every_address_asks_for_a_scope(
+    door: tuple[Address, str], theirs: Rows, acme: House
+) -> None:
+    response = call(door, theirs, key_of(acme, Scope.WEBHOOKS_MANAGE))
+    assert response.status_code == 403
+    assert response.json()["code"] == "scope_missing"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "door", [door for door in DOORS if door[0].name not in LISTS], ids=spelled
+)
+def test_another_tenants_rows_are_not_there(
+    door: tuple[Address, str], theirs: Rows, acme: House
+) -> None:
+    key = key_of(acme)
+    foreign, absent = call(door, theirs, key), call(door, Rows(uuid4(), uuid4()), key)
+    assert foreign.status_code == 404
+    assert told(foreign) == told(absent)
+    assert CANARY not in foreign.content.decode()
+    with tenant_scope(Session._base_manager.get(pk=theirs.session_id).tenant_id):
+        assert Task.objects.get(pk=theirs.task_id).wanted == ""
+        assert Session.objects.get(pk=theirs.session_id).status == "open"
+        assert Message.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "door", [door for door in DOORS if door[0].name in LISTS and door[1] == "GET"], ids=spelled
+)
+def test_lists_show_only_the_callers_own(
+    door: tuple[Address, str], theirs: Rows, acme: House, rival: House
+) -> None:
+    mine, other = call(door, theirs, key_of(acme)), call(door, theirs, key_of(rival))
+    assert mine.status_code == other.status_code == 200
+    signs = (CANARY, str(theirs.session_id), str(theirs.task_id))
+    assert any(sign in other.content.decode() for sign in signs)
+    assert not any(sign in mine.content.decode() for sign in signs)
