@@ -1,0 +1,137 @@
+import gzip
+import hashlib
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import tiktoken
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prompts import tokens
+from prompts.errors import VocabularyDamaged
+from prompts.tokens import TokenCount, count_tokens, message_tokens
+
+O200K_URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
+
+TEXTS = [
+    "",
+    "Hello, world!",
+    "Hola, ¿cómo estás? Tu pedido nº 12345 llegará el 3 de mayo.",
+    "I'll we've THEY'RE CamelCase snake_case\n\n  indented\r\n\ttab   ",
+    "日本語のテキスト 한국어 العربية עברית ไทย",
+    "👩‍👩‍👧‍👦 emoji 😀",
+    "<|endoftext|> is text <|endofprompt|>",
+    "\x00\x01\ud800",
+    '{"json": [1, 2.5, null]} // path/to/file',
+]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> tiktoken.Encoding:
+    cache = tmp_path_factory.mktemp("tiktoken")
+    name = hashlib.sha1(O200K_URL.encode()).hexdigest()
+    (cache / name).write_bytes(gzip.decompress(tokens.VOCABULARY.read_bytes()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
+        return tiktoken.get_encoding("o200k_base")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_it_counts_as_the_published_tokenizer_does(text: str, reference: tiktoken.Encoding) -> None:
+    expected = len(reference.encode(text, disallowed_special=()))
+    assert count_tokens(text) == TokenCount(expected, is_exact=True)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(text=st.text())
+def test_it_counts_any_text_as_the_published_tokenizer_does(
+    text: str, reference: tiktoken.Encoding
+) -> None:
+    assert count_tokens(text).count == len(reference.encode_ordinary(text))
+
+
+@pytest.mark.parametrize(
+    ("model", "is_exact"),
+    [
+        ("", True),
+        ("gpt-4o", True),
+        ("gpt-4o-mini", True),
+        ("gpt-4.1-mini", True),
+        ("gpt-5.2", True),
+        ("o3", True),
+        ("openai/gpt-5-mini", True),
+        ("openrouter/openai/GPT-5", True),
+        ("gpt-oss-120b", True),
+        ("gpt-4", False),
+        ("gpt-3.5-turbo", False),
+        ("claude-sonnet-4-5", False),
+        ("llama-3.3-70b", False),
+        ("offline", False),
+    ],
+)
+def test_only_known_models_are_exact(model: str, is_exact: bool) -> None:
+    counted = count_tokens("x" * 36, model)
+    assert counted.is_exact is is_exact
+    if not is_exact:
+        assert counted.count == 10
+        assert str(counted) == "≈ 10"
+
+
+def test_an_enormous_text_is_estimated_at_once() -> None:
+    started = time.perf_counter()
+    counted = count_tokens("a" * 3_600_000)
+    assert counted == TokenCount(1_000_000, is_exact=False)
+    assert time.perf_counter() - started < 0.1
+
+
+def test_messages_cost_more_than_their_text() -> None:
+    messages = [
+        {"role": "system", "content": "You are kind."},
+        {"role": "user", "name": "ana", "content": "Hi"},
+    ]
+    texts = ["system", "You are kind.", "user", "ana", "Hi"]
+    expected = 3 + 2 * 3 + 1 + sum(count_tokens(text).count for text in texts)
+    assert message_tokens(messages, "gpt-4o") == TokenCount(expected, is_exact=True)
+    assert message_tokens([], "gpt-4o") == TokenCount(3, is_exact=True)
+
+
+def test_what_is_not_plain_text_makes_messages_an_estimate() -> None:
+    for content in (None, [{"type": "text", "text": "Hi"}], "Hi"):
+        message = {"role": "assistant", "content": content}
+        counted = message_tokens([message], "gpt-4o")
+        assert counted.is_exact is not isinstance(content, list)
+        assert counted.count > 6
+    called = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "pay"}}]}
+    assert not message_tokens([called], "gpt-4o").is_exact
+    assert not message_tokens([{"role": "user", "content": "Hi"}], "claude").is_exact
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not gzip", gzip.compress(b"YQ== 0\n")])
+def test_a_damaged_vocabulary_is_refused(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "damaged.gz"
+    if content is not None:
+        damaged.write_bytes(content)
+    monkeypatch.setattr(tokens, "VOCABULARY", damaged)
+    monkeypatch.setattr(tokens, "_loaded", [])
+    with pytest.raises(VocabularyDamaged, match=re.escape("damaged.gz")):
+        count_tokens("x")
+
+
+def test_many_threads_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_loaded", [])
+    counts: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: counts.append(count_tokens("Hello, world!").count))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [4] * 8
+    assert len(tokens._loaded) == 1
