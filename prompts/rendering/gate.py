@@ -195,7 +195,7 @@ class _Gate(NodeVisitor):
 
     def visit_Compare(self, node: nodes.Compare, in_loop: bool) -> None:
         if len(node.ops) != 1 or node.ops[0].op not in COMPARE_OPERATORS:
-            self.refuse(node, "Compare two values at a time; join comparisons with 'and'.")
+            self.refuse(node.expr, "Compare two values at a time; join comparisons with 'and'.")
         self.visit(node.expr, in_loop)
         self.each((operand.expr for operand in node.ops), in_loop)
 

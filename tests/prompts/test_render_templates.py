@@ -71,6 +71,7 @@ EXPRESSIONS: dict[str, tuple[str, str]] = {
     "lookup in a literal": ("{'es': 'Hola', 'en': 'Hello'}[language]", "Hola"),
     "item by number": ("people[-1]['name'] ~ text.0", "Luza"),
     "nothing for none": ("none ~ ''", ""),
+    "nothing without else": ("'x' if false", ""),
     "a key named like a method": ("menu.items|join", "soupfish"),
 }
 
