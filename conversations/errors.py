@@ -2,7 +2,7 @@
 
 * OrkestaError
   + NotFound
-    - SessionNotFound, TaskNotFound     not_found: absent and foreign look the same
+    - SessionNotFound, TaskNotFound, StepNotFound    not_found: absent and foreign look the same
   + Conflict
     - SessionNotOpen                    session_not_open
     - SessionBusy                       session_busy
@@ -27,6 +27,10 @@ class SessionNotFound(NotFound):
 
 class TaskNotFound(NotFound):
     """There is no such task."""
+
+
+class StepNotFound(NotFound):
+    """The task has no such step."""
 
 
 class SessionNotOpen(Conflict):

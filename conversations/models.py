@@ -80,8 +80,24 @@ class Task(TenantModel):
     session = models.ForeignKey(
         Session, on_delete=models.CASCADE, related_name="tasks", verbose_name=_("session")
     )
+    question = models.ForeignKey(
+        "Message",
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        verbose_name=_("question"),
+    )
+    forked_from = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="forks",
+        verbose_name=_("forked from"),
+    )
     # Place in the session's log. A task waits for every unfinished one before it.
     seq = models.PositiveBigIntegerField(editable=False)
+    # Place of its question; a fork answers the question of another task.
+    turn = models.PositiveBigIntegerField(editable=False)
     status = models.CharField(
         _("status"), max_length=14, choices=TaskStatus.choices, default=TaskStatus.QUEUED
     )
@@ -155,8 +171,8 @@ class Message(TenantModel):
         Task, on_delete=models.SET_NULL, null=True, related_name="messages", verbose_name=_("task")
     )
     seq = models.PositiveBigIntegerField(editable=False)
-    # Place of the task it belongs to: a question and its answer share it, however many messages
-    # arrived between them. History is read by it.
+    # A question and its answers share it, however many messages arrived between them; history is
+    # read by it.
     turn = models.PositiveBigIntegerField(editable=False)
     role = models.CharField(_("role"), max_length=10, choices=Role.choices)
     content = models.TextField(_("content"))

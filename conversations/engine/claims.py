@@ -41,7 +41,7 @@ class Claim:
     tenant_id: UUID
     session_id: UUID
     attempt: int
-    seq: int
+    turn: int
     config_version: int
     num_crashes: int = 0
 
@@ -79,7 +79,7 @@ def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
                 "lease_until": lease_end(),
                 "started_at": Coalesce(F("started_at"), Now()),
             },
-            ["id", "tenant", "session", "seq", "attempt", "num_crashes"],
+            ["id", "tenant", "session", "turn", "attempt", "num_crashes"],
         )
         versions = _config_versions({row["tenant"] for row in rows})
     return [
@@ -88,7 +88,7 @@ def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
             tenant_id=row["tenant"],
             session_id=row["session"],
             attempt=row["attempt"],
-            seq=row["seq"],
+            turn=row["turn"],
             config_version=versions[row["tenant"]],
             num_crashes=row["num_crashes"],
         )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from conversations.engine.claims import Claim
 from conversations.engine.state import StepRecord, TaskState, fold
+from conversations.errors import TaskNotFound
 from conversations.models import Message, Task
 from conversations.states import StepKind, StepStatus
 from routing.snapshot import TenantSnapshot, get_snapshot
@@ -30,19 +31,21 @@ class TaskInput:
 
 def load(claim: Claim) -> TaskInput:
     """Read the claimed task. Needs the tenant's scope."""
-    task = Task.objects.select_related("session__active_agent").get(pk=claim.task_id)
-    session = task.session
-    said = Message.objects.filter(session=session, turn__lte=task.seq).order_by("-turn", "-seq")
-    messages = list(reversed(said[: 2 * NUM_TURNS_REMEMBERED + 1]))
-    own = next(m for m in messages if m.turn == task.seq and m.role == Message.Role.USER)
+    rows = Task.objects.select_related("session__active_agent", "question")
+    task = rows.get(pk=claim.task_id)
+    session, question = task.session, task.question
+    if question is None:
+        raise TaskNotFound("The message of the task has been removed.")
+    said = Message.objects.filter(session=session, turn__lt=claim.turn)
+    recent = said.order_by("-turn", "-seq")[: 2 * NUM_TURNS_REMEMBERED]
     return TaskInput(
-        text=own.content,
-        history=[{"role": m.role, "content": m.content} for m in messages if m.turn < task.seq],
+        text=question.content,
+        history=[{"role": m.role, "content": m.content} for m in reversed(recent)],
         asked_for=task.agent_slug,
         active_agent=session.active_agent.slug if session.active_agent else "",
         user_name=session.user_name,
         context={**session.context, **task.context},
-        state=fold(_steps(task)) if claim.attempt > 1 else TaskState(),
+        state=fold(_steps(task)) if task.num_steps else TaskState(),
         snapshot=get_snapshot(claim.tenant_id, claim.config_version),
     )
 

@@ -188,7 +188,7 @@ def _insert_answer(claim: Claim, answer: Finish, *, seq: int) -> None:
         session_id=claim.session_id,
         task_id=claim.task_id,
         seq=seq,
-        turn=claim.seq,
+        turn=claim.turn,
         role=Message.Role.ASSISTANT,
         content=answer.content,
         agent_slug=answer.agent_slug,

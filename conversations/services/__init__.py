@@ -2,6 +2,22 @@
 
 from conversations.services.messages import PostedMessage, post_message
 from conversations.services.sessions import close_session, open_session
-from conversations.services.tasks import cancel_task
+from conversations.services.tasks import (
+    cancel_task,
+    fork_task,
+    pause_task,
+    resume_task,
+    retry_task,
+)
 
-__all__ = ["PostedMessage", "cancel_task", "close_session", "open_session", "post_message"]
+__all__ = [
+    "PostedMessage",
+    "cancel_task",
+    "close_session",
+    "fork_task",
+    "open_session",
+    "pause_task",
+    "post_message",
+    "resume_task",
+    "retry_task",
+]

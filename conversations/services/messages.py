@@ -16,13 +16,12 @@ from conversations.errors import (
     MessageEmpty,
     MessageTooLong,
     SessionExhausted,
-    SessionNotOpen,
     UnknownAgent,
 )
 from conversations.event_log import Fact, Place, take_numbers, write
 from conversations.models import Message, Session, Task
-from conversations.services.sessions import lock_session, open_session
-from conversations.states import SessionStatus, TaskStatus
+from conversations.services.sessions import check_is_open, lock_session, open_session
+from conversations.states import TaskStatus
 from routing.selectors import has_active_agent
 from tenants.principals import Principal
 from tenants.selectors import get_tier
@@ -72,23 +71,25 @@ def post_message(
         last_activity_at=now,
         expires_at=now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
     )
-    task = Task(
-        tenant_id=place.tenant_id,
-        session=session,
-        seq=numbers.first + 1,
-        agent_slug=agent,
-        context=dict(context or {}),
-    )
     said = Message(
         tenant_id=place.tenant_id,
         session=session,
-        task=task,
         seq=numbers.first,
-        turn=task.seq,
+        turn=numbers.first + 1,
         role=Message.Role.USER,
         content=message,
         metadata=dict(metadata or {}),
     )
+    task = Task(
+        tenant_id=place.tenant_id,
+        session=session,
+        question=said,
+        seq=numbers.first + 1,
+        turn=said.turn,
+        agent_slug=agent,
+        context=dict(context or {}),
+    )
+    said.task = task
     Task.objects.bulk_create([task])
     Message.objects.bulk_create([said])
     write(place, _facts(said, task), first=numbers.first)
@@ -106,8 +107,7 @@ def _check_text(message: str) -> None:
 
 
 def _check_takes_messages(session: Session, principal: Principal) -> None:
-    if session.status != SessionStatus.OPEN or session.expires_at <= timezone.now():
-        raise SessionNotOpen
+    check_is_open(session)
     limit = get_tier(principal.tenant_id).requests_per_session
     if limit is None:
         limit = settings.ORKESTA_MAX_REQUESTS_PER_SESSION

@@ -53,6 +53,12 @@ def close_session(*, session_id: UUID) -> Session:
     return session
 
 
+def check_is_open(session: Session) -> None:
+    """Raises SessionNotOpen when the session takes nothing any more."""
+    if session.status != SessionStatus.OPEN or session.expires_at <= timezone.now():
+        raise SessionNotOpen
+
+
 def lock_session(session_id: UUID) -> Session:
     """The session, locked until the transaction ends. Raises SessionNotFound."""
     session = Session.objects.select_for_update().filter(pk=session_id).first()

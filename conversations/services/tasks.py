@@ -1,43 +1,161 @@
-"""What people may do to a task while it runs."""
+"""What people may do to a task: cancel, pause, resume, retry, fork.
 
+Each move is checked against the table of states under the lock of the task's row: of two people
+who press the same button, one moves the task and the other gets `StateConflict` (409).
+"""
+
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from conversations.engine.dispatch import signal_on_commit
-from conversations.errors import TaskNotFound
-from conversations.event_log import Fact, Place, append
-from conversations.models import Task
-from conversations.states import TaskStatus, Wanted
+from conversations.engine.dispatch import dispatch_on_commit, signal_on_commit
+from conversations.errors import StepNotFound, TaskNotFound
+from conversations.event_log import Fact, Place, append, take_numbers, write
+from conversations.models import Step, Task
+from conversations.services.sessions import check_is_open, lock_session
+from conversations.states import TERMINAL, StepStatus, TaskStatus, Wanted, may_move
 from orkesta.errors import StateConflict
 
+#: What a wish to do this makes of a task that no worker holds.
+_AT_REST: Final = {Wanted.CANCEL: TaskStatus.CANCELLED, Wanted.PAUSE: TaskStatus.PAUSED}
 
-@transaction.atomic
+
 def cancel_task(*, task_id: UUID) -> Task:
-    """Stop the task. One that no worker holds is cancelled here and now; a running one is marked,
-    and its worker closes the upstream call and settles it. Cancelling twice is no error.
+    """Stop the task for good. One that no worker holds is cancelled here and now; a running one is
+    marked, and its worker closes the upstream call and settles it. Cancelling twice is no error.
 
     Raises TaskNotFound, and StateConflict when the task has completed or failed.
     """
-    task = Task.objects.select_for_update().filter(pk=task_id).first()
-    if task is None:
-        raise TaskNotFound
-    if task.status == TaskStatus.CANCELLED or task.wanted == Wanted.CANCEL:
+    return _wish(task_id, Wanted.CANCEL)
+
+
+def pause_task(*, task_id: UUID) -> Task:
+    """Hold the task until it is resumed, with all recorded steps; pausing twice is no error.
+
+    Raises TaskNotFound, and StateConflict when the task has ended or waits for a person.
+    """
+    return _wish(task_id, Wanted.PAUSE)
+
+
+@transaction.atomic
+def resume_task(*, task_id: UUID) -> Task:
+    """Let a paused task go on after its last recorded step.
+
+    Raises TaskNotFound, and StateConflict when it is not paused.
+    """
+    task = lock_task(task_id)
+    if task.status != TaskStatus.PAUSED:
+        raise StateConflict(f"Only a paused task can be resumed; this one is {task.status}.")
+    move(task, TaskStatus.QUEUED, reason="resumed")
+    dispatch_on_commit(task.id, priority=task.priority)
+    return task
+
+
+def retry_task(*, task_id: UUID) -> Task:
+    """A new task that takes up a failed or cancelled one after its last good step.
+
+    The old one stays what it was: terminal is final. Raises TaskNotFound, and StateConflict when
+    the task has not failed or been cancelled.
+    """
+    return _fork(task_id, after_step=None, statuses=(TaskStatus.FAILED, TaskStatus.CANCELLED))
+
+
+def fork_task(*, task_id: UUID, after_step: int) -> Task:
+    """A new task with the first `after_step` steps of a finished one; the rest is done anew. 0
+    begins from nothing.
+
+    Raises TaskNotFound, StepNotFound, and StateConflict while the task is unfinished.
+    """
+    return _fork(task_id, after_step=after_step, statuses=tuple(TERMINAL))
+
+
+@transaction.atomic
+def _wish(task_id: UUID, wanted: Wanted) -> Task:
+    task = lock_task(task_id)
+    status = TaskStatus(task.status)
+    if status is _AT_REST[wanted] or task.wanted == wanted:
         return task
-    if task.is_terminal:
-        raise StateConflict(f"The task has already {task.status}.")
-    if task.status == TaskStatus.PROCESSING:
-        task.wanted = Wanted.CANCEL
+    if not may_move(frm=status, to=_AT_REST[wanted]):
+        raise StateConflict(f"The task is {status}: it cannot be {_AT_REST[wanted]}.")
+    if status is TaskStatus.PROCESSING:
+        task.wanted = wanted
         task.save(update_fields=["wanted"])
         signal_on_commit(task.id)
         return task
-    task.status, task.finished_at = TaskStatus.CANCELLED, timezone.now()
-    task.save(update_fields=["status", "finished_at"])
-    fact = Fact(
-        "task.status_changed",
-        {"task_id": str(task.id), "status": TaskStatus.CANCELLED, "reason": "cancelled"},
-        task.id,
-    )
-    append(Place(task.tenant_id, task.session_id), [fact])
+    move(task, _AT_REST[wanted], reason=_AT_REST[wanted].value)
     return task
+
+
+@transaction.atomic
+def _fork(task_id: UUID, *, after_step: int | None, statuses: tuple[TaskStatus, ...]) -> Task:
+    origin = lock_task(task_id)
+    if origin.status not in statuses:
+        raise StateConflict(f"The task is {origin.status}.")
+    session = lock_session(origin.session_id)
+    check_is_open(session)
+    steps = _steps_to_keep(origin, after_step)
+    place = Place.of(session)
+    numbers = take_numbers(place, 1)
+    task = Task(
+        tenant_id=place.tenant_id,
+        session=session,
+        question_id=origin.question_id,
+        forked_from=origin,
+        seq=numbers.first,
+        turn=origin.turn,
+        agent_slug=origin.agent_slug,
+        context=origin.context,
+        priority=origin.priority,
+        num_steps=len(steps),
+    )
+    Task.objects.bulk_create([task])
+    Step.objects.bulk_create(_copy(step, task) for step in steps)
+    data = {"task_id": str(task.id), "status": TaskStatus.QUEUED, "forked_from": str(origin.id)}
+    write(place, [Fact("task.status_changed", data, task.id)], first=numbers.first)
+    dispatch_on_commit(task.id, priority=task.priority)
+    return task
+
+
+def _steps_to_keep(origin: Task, after_step: int | None) -> list[Step]:
+    """The first `after_step` steps, or with None all before the first failed one."""
+    steps = list(origin.steps.exclude(status=StepStatus.STARTED).order_by("number"))
+    if after_step is None:
+        good = next((i for i, s in enumerate(steps) if s.status == StepStatus.FAILED), len(steps))
+        return steps[:good]
+    if not 0 <= after_step <= len(steps):
+        raise StepNotFound
+    return steps[:after_step]
+
+
+def _copy(step: Step, task: Task) -> Step:
+    values = {
+        field.attname: getattr(step, field.attname)
+        for field in Step._meta.concrete_fields
+        if field.name not in {"id", "task"}
+    }
+    return Step(task=task, **values)
+
+
+def lock_task(task_id: UUID) -> Task:
+    """The task, locked until the transaction ends. Raises TaskNotFound."""
+    task = Task.objects.select_for_update().filter(pk=task_id).first()
+    if task is None:
+        raise TaskNotFound
+    return task
+
+
+def move(task: Task, to: TaskStatus, *, reason: str) -> None:
+    """Change the status of a locked task that no worker holds, and write the event of it.
+
+    Raises StateConflict when the table does not allow it.
+    """
+    if not may_move(frm=task.status, to=to):
+        raise StateConflict(f"A task that is {task.status} cannot become {to}.")
+    task.status, task.wanted, task.lease_until = to, Wanted.NOTHING, None
+    task.finished_at = timezone.now() if to in TERMINAL else None
+    task.available_at = timezone.now()
+    task.save(update_fields=["status", "wanted", "lease_until", "finished_at", "available_at"])
+    data = {"task_id": str(task.id), "status": to, "reason": reason}
+    append(Place(task.tenant_id, task.session_id), [Fact("task.status_changed", data, task.id)])

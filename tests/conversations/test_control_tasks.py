@@ -1,0 +1,173 @@
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from uuid import UUID
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+
+from conversations.errors import SessionNotOpen, StepNotFound, TaskNotFound
+from conversations.models import Task
+from conversations.services import (
+    cancel_task,
+    close_session,
+    fork_task,
+    pause_task,
+    resume_task,
+    retry_task,
+)
+from conversations.states import TASK_MOVES, TaskStatus
+from orkesta.errors import StateConflict
+from tenants.scope import in_tenant, scopes_disabled, tenant_scope
+from tests.cast import House
+from tests.engine import apost, ask_fake_llm, open_worker, post, run_until_idle, story_of
+from tests.fakes.llm_server import hangs, says, status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Ho"}}]}\n\n'
+CONTROLS = [cancel_task, pause_task, resume_task, retry_task]
+
+
+@pytest.fixture
+def shop(acme: House) -> House:
+    return ask_fake_llm(acme)
+
+
+def become(task_id: UUID, to: str) -> None:
+    with scopes_disabled():
+        Task.objects.filter(pk=task_id).update(status=to)
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
+@pytest.mark.parametrize("frm", TaskStatus)
+def test_it_moves_a_task_only_as_the_table_allows(
+    acme: House, control: object, frm: TaskStatus
+) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, frm)
+    with tenant_scope(acme.id):
+        with suppress(StateConflict):
+            control(task_id=posted.task.id)  # type: ignore[operator]
+        now = TaskStatus(Task.objects.get(pk=posted.task.id).status)
+    assert now == frm or now in TASK_MOVES[frm]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
+def test_it_hides_tasks_of_other_tenants(acme: House, rival: House, control: object) -> None:
+    posted = post(rival, "hola")
+    with tenant_scope(acme.id), pytest.raises(TaskNotFound):
+        control(task_id=posted.task.id)  # type: ignore[operator]
+
+
+async def test_it_pauses_in_the_middle_of_an_answer_and_resumes_without_repeating_steps(
+    shop: House,
+) -> None:
+    async with open_worker(hangs(HELLO), says("Hola")) as (worker, fake):
+        posted = await apost(shop, "precio")
+        running = asyncio.create_task(worker.run_forever())
+        await until(lambda: len(fake.calls) == 1)
+        await in_tenant(shop.id, pause_task, task_id=posted.task.id)
+        await until(lambda: fake.calls[0].was_closed)
+        await until_status(shop, posted.task.id, "paused")
+        await in_tenant(shop.id, resume_task, task_id=posted.task.id)
+        await until_status(shop, posted.task.id, "completed")
+        await worker.drain()
+        await running
+    story = await story_of(shop, posted.task.id)
+    assert story.answer == "Hola"
+    assert story.statuses == ["queued", "processing", "paused", "queued", "processing", "completed"]
+    assert [step.kind for step in story.steps] == ["route", "model"]
+
+
+def test_it_holds_back_a_paused_task(acme: House) -> None:
+    posted = post(acme, "hola")
+    with tenant_scope(acme.id):
+        assert pause_task(task_id=posted.task.id).status == "paused"
+        assert pause_task(task_id=posted.task.id).status == "paused"
+
+
+def test_it_lets_one_of_two_resumes_win(acme: House) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, "paused")
+
+    def resume(_: int) -> bool:
+        with tenant_scope(acme.id):
+            try:
+                resume_task(task_id=posted.task.id)
+            except StateConflict:
+                return False
+            finally:
+                connection.close()
+            return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(resume, range(8))) == 1
+
+
+async def test_it_retries_a_failed_task_after_its_last_good_step(shop: House) -> None:
+    async with open_worker(status(400), status(400), says("Hola")) as (worker, fake):
+        posted = await apost(shop, "precio")
+        await run_until_idle(worker)
+        retried = await in_tenant(shop.id, retry_task, task_id=posted.task.id)
+        await run_until_idle(worker)
+        first = await story_of(shop, posted.task.id)
+        second = await story_of(shop, retried.id)
+    assert (first.task.status, second.task.status) == ("failed", "completed")
+    assert second.answer == "Hola"
+    assert [step.kind for step in second.steps] == ["route", "model"]
+    assert second.steps[0].reason == first.steps[0].reason
+    assert len(fake.calls) == 3
+
+
+async def test_it_forks_a_completed_task_from_any_step(shop: House) -> None:
+    async with open_worker(says("uno"), says("dos"), says("tres")) as (worker, _):
+        posted = await apost(shop, "precio")
+        await run_until_idle(worker)
+        forks = [
+            await in_tenant(shop.id, fork_task, task_id=posted.task.id, after_step=number)
+            for number in (0, 1, 2)
+        ]
+        await run_until_idle(worker)
+        stories = [await story_of(shop, fork.id) for fork in forks]
+    assert [story.answer for story in stories] == ["dos", "tres", "uno"]
+    assert (await story_of(shop, posted.task.id)).answer == "uno"
+
+
+async def test_it_remembers_a_forked_answer_beside_its_question(shop: House) -> None:
+    async with open_worker(status(400), status(400), says("dos"), says("uno")) as (worker, fake):
+        first = await apost(shop, "precio A")
+        await run_until_idle(worker)
+        await in_tenant(shop.id, retry_task, task_id=first.task.id)
+        await apost(shop, "precio B", first.session.id)
+        await run_until_idle(worker)
+    said = [message["content"] for message in fake.calls[-1].body["messages"][1:]]
+    assert said == ["precio A", "dos", "precio B"]
+
+
+def test_it_refuses_a_fork_from_a_step_that_is_not_there(acme: House) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, "failed")
+    with tenant_scope(acme.id), pytest.raises(StepNotFound):
+        fork_task(task_id=posted.task.id, after_step=7)
+
+
+def test_it_refuses_to_retry_in_a_closed_session(acme: House) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, "failed")
+    with tenant_scope(acme.id):
+        close_session(session_id=posted.session.id)
+        with pytest.raises(SessionNotOpen):
+            retry_task(task_id=posted.task.id)
+
+
+async def until(reached: object) -> None:
+    async with asyncio.timeout(5):
+        while not await sync_to_async(reached)():  # type: ignore[arg-type]
+            await asyncio.sleep(0.01)
+
+
+async def until_status(house: House, task_id: UUID, wanted: str) -> None:
+    async with asyncio.timeout(5):
+        while (await story_of(house, task_id)).task.status != wanted:
+            await asyncio.sleep(0.01)
