@@ -80,7 +80,7 @@ async def main(llm_url: str) -> dict[str, dict[str, list[str]]]:
     loop = asyncio.get_running_loop()
     key = (await loop.run_in_executor(None, make_tenant, llm_url))["key"]
     principal = await loop.run_in_executor(None, authenticate_key, key)
-    return {variant: await count(principal, variant) for variant in Variant}
+    return {variant.value: await count(principal, variant) for variant in Variant}
 
 
 if __name__ == "__main__":
