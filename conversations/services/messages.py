@@ -20,6 +20,7 @@ from conversations.errors import (
 )
 from conversations.event_log import Fact, Place, take_numbers, write
 from conversations.models import Message, Session, Task
+from conversations.services.busy import make_room
 from conversations.services.sessions import check_is_open, lock_session, open_session
 from conversations.states import TaskStatus
 from routing.selectors import has_active_agent
@@ -48,11 +49,12 @@ def post_message(
     user_name: str = "",
     metadata: Mapping[str, Any] | None = None,
 ) -> PostedMessage:
-    """Accept a message: 1. lock (or open) the session, 2. take its place in the session's order,
-    3. write message, task and events, 4. after commit, tell watchers and wake a worker.
+    """Accept a message: 1. mind what the session is busy with, 2. lock (or open) the session,
+    3. take the message's place in its order, 4. write message, task and events, 5. after commit,
+    tell watchers and wake a worker.
 
     Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen,
-    SessionExhausted.
+    SessionBusy, SessionExhausted.
     """
     _check_text(message)
     if agent and not has_active_agent(agent):
@@ -60,6 +62,7 @@ def post_message(
     if session_id is None:
         session = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
     else:
+        make_room(session_id=session_id, agent_slug=agent)
         session = lock_session(session_id)
         _check_takes_messages(session, principal)
     place = Place.of(session)
