@@ -1,0 +1,91 @@
+"""Bodies of the chat calls."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from conversations.states import TaskStatus, Wanted
+from orkesta.api.fields import Body, Flag, Id, OptionalId, OptionalObject, OptionalText, Text
+
+
+class CustomerSerializer(serializers.Serializer[Any]):
+    """Who is speaking, in your own terms; `null` and `""` give nobody in particular."""
+
+    id = OptionalText(max_length=200, help_text="Your id of the customer.")
+    name = OptionalText(max_length=200, help_text="What to call them.")
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        is_given = data is not None and data is not serializers.empty and data != ""
+        return super().run_validation(data if is_given else {})
+
+
+class ChatSendSerializer(Body):
+    """A message to the tenant's agents. `null` and `""` count as not given."""
+
+    message = Text(allow_blank=True, help_text="What the customer says; 32,000 characters at most.")
+    session_id = OptionalId(help_text="The session to continue; without it a new one is opened.")
+    context = OptionalObject(help_text="Business facts for this message, such as a cart.")  # type: ignore[assignment]
+    agent = OptionalText(
+        max_length=63, help_text="Slug of the agent that must answer; skips routing."
+    )
+    stream = Flag(
+        help_text="Accepted for clients that send it. Every answer can be followed live and read "
+        "whole, whatever it says."
+    )
+    user = CustomerSerializer(
+        required=False, allow_null=True, help_text="Kept with a session that this message opens."
+    )
+    metadata = OptionalObject(help_text="Kept with the message; agents do not see it.")
+
+
+class ChatSentSerializer(serializers.Serializer[Any]):
+    """The message is stored and will be answered, even if you go away now."""
+
+    task_id = serializers.UUIDField()
+    session_id = serializers.UUIDField()
+    status = serializers.ChoiceField(TaskStatus.choices)
+    message_id = serializers.UUIDField()
+    stream_url = serializers.CharField(help_text="Server-sent events of this task.")
+    websocket_path = serializers.CharField(help_text="Live events of the session.")
+    ignored = serializers.ListField(
+        child=serializers.CharField(), help_text="Keys of your request that have no meaning here."
+    )
+
+
+class TaskIdSerializer(Body):
+    """Which task is meant."""
+
+    task_id = Id()
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    content = serializers.CharField()
+    role = serializers.CharField()
+    agent = serializers.CharField(source="agent_slug", help_text="Slug of who answered.")
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    """Why a task failed; the fields are those of every error."""
+
+    type = serializers.URLField()
+    title = serializers.CharField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    retryable = serializers.BooleanField()
+
+
+class ChatStatusSerializer(serializers.Serializer[Any]):
+    task_id = serializers.UUIDField()
+    session_id = serializers.UUIDField()
+    status = serializers.ChoiceField(TaskStatus.choices)
+    result = AnswerSerializer(allow_null=True)
+    error = FailureSerializer(allow_null=True)
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    """A running task shows `wanted: cancel` until its worker has stopped it."""
+
+    task_id = serializers.UUIDField(source="id")
+    session_id = serializers.UUIDField()
+    status = serializers.ChoiceField(TaskStatus.choices)
+    wanted = serializers.ChoiceField(Wanted.choices, allow_blank=True)

@@ -1,0 +1,27 @@
+"""The addresses of conversations, below `/api/v1/`."""
+
+from django.urls import path
+
+from conversations.api.views.chat import ChatCancelView, ChatSendView, ChatStatusView
+from conversations.api.views.sessions import (
+    SessionCloseView,
+    SessionEventsView,
+    SessionListView,
+    SessionMessagesView,
+    SessionView,
+)
+from conversations.api.views.tasks import TaskCancelView, TaskListView, TaskView
+
+urlpatterns = [
+    path("chat/send", ChatSendView.as_view(), name="chat-send"),
+    path("chat/status", ChatStatusView.as_view(), name="chat-status"),
+    path("chat/cancel", ChatCancelView.as_view(), name="chat-cancel"),
+    path("tasks", TaskListView.as_view(), name="tasks"),
+    path("tasks/<uuid:task_id>", TaskView.as_view(), name="task"),
+    path("tasks/<uuid:task_id>/cancel", TaskCancelView.as_view(), name="task-cancel"),
+    path("sessions", SessionListView.as_view(), name="sessions"),
+    path("sessions/<uuid:session_id>", SessionView.as_view(), name="session"),
+    path("sessions/<uuid:session_id>/messages", SessionMessagesView.as_view(), name="messages"),
+    path("sessions/<uuid:session_id>/events", SessionEventsView.as_view(), name="events"),
+    path("sessions/<uuid:session_id>/close", SessionCloseView.as_view(), name="session-close"),
+]

@@ -1,0 +1,111 @@
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.converters import UUIDConverter
+
+from tests.callers import NO_SUCH_ID, Caller, assert_problem, make_key
+from tests.cast import House
+from tests.conversations.stored import num_rows
+
+#: Addresses that name a thing by an id, and bodies that do; each is tried with another tenant's.
+PATHS = [
+    ("GET", "/api/v1/tasks/{task_id}"),
+    ("POST", "/api/v1/tasks/{task_id}/cancel"),
+    ("GET", "/api/v1/tasks/{task_id}/stream"),
+    ("GET", "/api/v1/sessions/{session_id}"),
+    ("GET", "/api/v1/sessions/{session_id}/messages"),
+    ("GET", "/api/v1/sessions/{session_id}/events"),
+    ("POST", "/api/v1/sessions/{session_id}/close"),
+]
+BODIES = [
+    ("/api/v1/chat/status", "task_id"),
+    ("/api/v1/chat/cancel", "task_id"),
+    ("/api/v1/chat/send", "session_id"),
+]
+
+
+@pytest.fixture
+def theirs(rival_api: Caller) -> dict[str, str]:
+    sent: dict[str, str] = rival_api.post("/api/v1/chat/send", {"message": "canary-7351"}).json()
+    return sent
+
+
+def essence(response: Any) -> dict[str, Any]:
+    body = assert_problem(response, 404, "not_found")
+    del body["request_id"], body["instance"]
+    return body
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_another_tenants_thing_is_no_thing(
+    acme_api: Caller, theirs: dict[str, str], method: str, path: str
+) -> None:
+    before = num_rows()
+    foreign = essence(acme_api.request(method, path.format(**theirs)))
+    absent = essence(
+        acme_api.request(method, path.format(task_id=NO_SUCH_ID, session_id=NO_SUCH_ID))
+    )
+    assert foreign == absent
+    assert num_rows() == before
+
+
+@pytest.mark.parametrize(("path", "name"), BODIES)
+def test_another_tenants_id_in_a_body_is_no_id(
+    acme_api: Caller, theirs: dict[str, str], path: str, name: str
+) -> None:
+    before = num_rows()
+    foreign = essence(acme_api.post(path, {"message": "x", name: theirs[name]}))
+    absent = essence(acme_api.post(path, {"message": "x", name: NO_SUCH_ID}))
+    assert foreign == absent
+    assert num_rows() == before
+
+
+@pytest.mark.parametrize("path", ["tasks", "sessions", "agents"])
+def test_lists_hold_nothing_of_another_tenant(
+    acme: House, acme_api: Caller, theirs: dict[str, str], path: str
+) -> None:
+    for query in ("", f"?session_id={theirs['session_id']}"):
+        text = acme_api.get(f"/api/v1/{path}{query}").text
+        assert theirs["session_id"] not in text
+        assert theirs["task_id"] not in text
+    assert acme_api.get(f"/api/v1/tasks?session_id={theirs['session_id']}").json()["items"] == []
+
+
+def test_a_filter_by_another_tenants_session_looks_like_one_by_none(
+    acme_api: Caller, theirs: dict[str, str]
+) -> None:
+    foreign = acme_api.get(f"/api/v1/tasks?session_id={theirs['session_id']}").json()
+    assert foreign == acme_api.get(f"/api/v1/tasks?session_id={NO_SUCH_ID}").json()
+
+
+def test_the_same_key_sees_only_its_own_tenant_whatever_the_request_says(
+    acme: House, rival: House, theirs: dict[str, str]
+) -> None:
+    headers = {
+        "X-Tenant": "rival",
+        "X-Tenant-ID": str(rival.id),
+        "X-API-Key": make_key(rival.tenant),
+    }
+    api = Caller(make_key(acme.tenant), **headers)
+    assert_problem(api.get(f"/api/v1/sessions/{theirs['session_id']}"), 404, "not_found")
+    assert api.get("/api/v1/sessions?tenant=rival").json()["items"] == []
+
+
+def test_every_address_with_an_id_is_in_the_table() -> None:
+    def leaves(patterns: Any, before: str = "") -> Any:
+        for pattern in patterns:
+            text = before + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from leaves(pattern.url_patterns, text)
+            elif isinstance(pattern, URLPattern):
+                yield text, pattern
+
+    with_ids = {
+        "/" + text.replace("<uuid:", "{").replace(">", "}")
+        for text, pattern in leaves(get_resolver().url_patterns)
+        if text.startswith("api/")
+        and pattern.pattern.converters
+        and all(isinstance(c, UUIDConverter) for c in pattern.pattern.converters.values())
+    }
+    assert with_ids == {path for _, path in PATHS}

@@ -1,0 +1,97 @@
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLResolver, get_resolver
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+from orkesta.api.endpoint import Endpoint
+from tenants.authentication import HasScope
+from tenants.principals import Scope
+from tests.callers import NO_SUCH_ID, Caller, assert_problem, make_key
+from tests.cast import House
+from tests.conversations.stored import num_rows
+
+#: What anybody may read.
+OPEN = {"schema", "docs"}
+
+CALLS = [
+    ("POST", "chat/send", Scope.CHAT_WRITE),
+    ("POST", "chat/status", Scope.TASKS_READ),
+    ("POST", "chat/cancel", Scope.TASKS_CONTROL),
+    ("GET", "tasks", Scope.TASKS_READ),
+    ("GET", f"tasks/{NO_SUCH_ID}", Scope.TASKS_READ),
+    ("POST", f"tasks/{NO_SUCH_ID}/cancel", Scope.TASKS_CONTROL),
+    ("GET", f"tasks/{NO_SUCH_ID}/stream", Scope.TASKS_READ),
+    ("GET", "sessions", Scope.TASKS_READ),
+    ("POST", "sessions", Scope.CHAT_WRITE),
+    ("GET", f"sessions/{NO_SUCH_ID}", Scope.TASKS_READ),
+    ("GET", f"sessions/{NO_SUCH_ID}/messages", Scope.TASKS_READ),
+    ("GET", f"sessions/{NO_SUCH_ID}/events", Scope.TASKS_READ),
+    ("POST", f"sessions/{NO_SUCH_ID}/close", Scope.CHAT_WRITE),
+    ("GET", "agents", Scope.AGENTS_READ),
+]
+
+
+def api_routes() -> Any:
+    def walk(patterns: Any, before: str = "") -> Any:
+        for pattern in patterns:
+            text = before + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, text)
+            elif text.startswith("api/"):
+                yield pattern
+
+    return walk(get_resolver().url_patterns)
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), CALLS)
+def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, scope: Scope) -> None:
+    others = Caller(make_key(acme.tenant, [other for other in Scope if other != scope]))
+    before = num_rows()
+    body = assert_problem(
+        others.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID}),
+        403,
+        "scope_missing",
+    )
+    assert scope in body["detail"]
+    assert num_rows() == before
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), CALLS)
+def test_a_key_with_the_scope_alone_may(acme: House, method: str, path: str, scope: Scope) -> None:
+    api = Caller(make_key(acme.tenant, [scope]))
+    response = api.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID})
+    assert response.status_code in {200, 201, 202, 404}
+
+
+def test_every_view_of_the_api_declares_its_scopes() -> None:
+    closed = [route for route in api_routes() if route.name and route.name not in OPEN]
+    assert len(closed) >= 13
+    for route in closed:
+        view = getattr(route.callback, "view_class", None) or route.callback.cls
+        assert view.required_scopes, route
+        assert HasScope in getattr(view, "permission_classes", [HasScope]), route
+        assert set(view.required_scopes.values()) <= set(Scope), route
+
+
+def test_an_endpoint_that_declares_too_little_cannot_be_written() -> None:
+    with pytest.raises(TypeError, match="Careless"):
+
+        class Careless(Endpoint):
+            required_scopes = {"GET": Scope.TASKS_READ}
+
+            def get(self, request: Any) -> None: ...
+
+            def delete(self, request: Any) -> None: ...
+
+
+def test_a_view_that_declares_nothing_is_closed_to_all() -> None:
+    class Forgetful(APIView):
+        def get(self, request: Any) -> None: ...
+
+    view = Forgetful()
+    request = view.initialize_request(APIRequestFactory().get("/"))
+    with pytest.raises(ImproperlyConfigured):
+        HasScope().has_permission(request, view)
