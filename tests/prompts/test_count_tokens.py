@@ -81,10 +81,10 @@ def test_only_known_models_are_exact(model: str, is_exact: bool) -> None:
 
 
 def test_an_enormous_text_is_estimated_at_once() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     counted = count_tokens("a" * 3_600_000)
     assert counted == TokenCount(1_000_000, is_exact=False)
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_messages_cost_more_than_their_text() -> None:

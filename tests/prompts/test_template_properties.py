@@ -29,7 +29,7 @@ plain = st.recursive(
     | st.floats(-9e29, 9e29)
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc_", max_size=5), inner),
-    max_leaves=12,
+    max_leaves=6,
 )
 
 names = st.sampled_from(["a", "b", "c"])
@@ -65,7 +65,7 @@ def statements() -> st.SearchStrategy[str]:
     simple = st.builds("{{{{ {} }}}}".format, expressions()) | st.builds(
         "{{% set {} = {} %}}".format, names, expressions()
     )
-    return st.lists(st.recursive(simple, wider, max_leaves=6), max_size=4).map("".join)
+    return st.lists(st.recursive(simple, wider, max_leaves=4), max_size=3).map("".join)
 
 
 def outcome(source: str, variables: dict[str, Any]) -> str | TemplateError:
