@@ -1,8 +1,8 @@
 """The one door to Redis for what processes share and may lose: limits, breakers, tickets.
 
 Nothing true lives in Redis, so it may be gone at any time and every caller has a local stand-in.
-The door's part in that is to say so quickly: one attempt, short timeouts, and after a failure a
-pause in which nobody but one scout tries again. It raises `RedisUnavailable` and nothing else.
+The door's part in that is to say so quickly: short timeouts, and after a failure a pause in which
+nobody but one scout tries again. It raises `RedisUnavailable` and nothing else.
 """
 
 import asyncio
@@ -28,10 +28,13 @@ from orkesta.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 1.0
-CONNECT_SECONDS = 0.5
+TIMEOUT_SECONDS = 2.0
+CONNECT_SECONDS = 2.0
 PAUSE_SECONDS = 1.0
 MAX_CONNECTIONS = 32
+# After a restart every pooled connection is dead, and would fail one call each. So a broken
+# connection is opened again and the call repeated once; a call that got no answer in time is not.
+RETRIED = (redis.ConnectionError,)
 
 
 class RedisUnavailable(Unavailable):
@@ -62,7 +65,7 @@ class RedisDoor:
         self._next_try_at: float | None = None  # monotonic seconds; None while all is well
         self._client = redis.Redis(
             connection_pool=redis.BlockingConnectionPool.from_url(
-                url, **_options(), retry=Retry(NoBackoff(), 0)
+                url, **_options(), retry=Retry(NoBackoff(), 1, RETRIED)
             )
         )
         # A connection of redis.asyncio belongs to the event loop that opened it.
@@ -76,7 +79,9 @@ class RedisDoor:
         return self._next_try_at is not None
 
     def run(self, script: Script, *, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        """What `script` returns. Raises `RedisUnavailable`; it may have run all the same."""
+        """What `script` returns. Raises `RedisUnavailable`; then it may have run all the same, and
+        rarely, when an answer was lost with its connection, it runs twice.
+        """
         with self._attempt():
             try:
                 return self._client.evalsha(script.sha1, len(keys), *keys, *args)
@@ -108,7 +113,7 @@ class RedisDoor:
             client = self._loop_clients.get(loop)
             if client is None:
                 pool = redis.asyncio.BlockingConnectionPool.from_url(
-                    self._url, **_options(), retry=AsyncRetry(NoBackoff(), 0)
+                    self._url, **_options(), retry=AsyncRetry(NoBackoff(), 1, RETRIED)
                 )
                 client = self._loop_clients[loop] = redis.asyncio.Redis(connection_pool=pool)
         return client
@@ -142,8 +147,8 @@ class RedisDoor:
 
 
 def _options() -> dict[str, Any]:
-    # redis-py 8 would wait 5 s for an answer and try three times with growing pauses, which a
-    # caller of ours would sit through on every request of an outage.
+    # Left alone, redis-py 8 waits 5 s for an answer and tries three times with growing pauses,
+    # which a caller of ours would sit through on every request of an outage.
     return {
         "socket_timeout": TIMEOUT_SECONDS,
         "socket_connect_timeout": CONNECT_SECONDS,
