@@ -1,0 +1,37 @@
+"""What `manage.py serve` says when it is ready: one thing per line, the same at every start, so
+that people can copy it and scripts can read it.
+"""
+
+import json
+from typing import Final
+
+from conversations.demo.access import find_access
+from conversations.demo.content import SLUGS
+from orkesta.checks import ANY_ADDRESS
+
+QUESTION: Final = "¿Cuánto cuesta el tubo PVC de 1/2?"
+CLIENT: Final = ".venv/bin/python examples/client/reconnecting_client.py"
+
+
+def base_url(host: str, port: int) -> str:
+    """Where a person on this machine reaches a server that listens on `host` and `port`."""
+    name = "127.0.0.1" if host in ANY_ADDRESS else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def ready_lines(host: str, port: int) -> list[str]:
+    """The lines; those about the demo tenant only where there is one."""
+    url = base_url(host, port)
+    lines = [f"Orkesta is running at {url}"]
+    access = find_access(SLUGS[0])
+    if access is None:
+        return [*lines, f"Admin   {url}/admin/"]
+    body = json.dumps({"message": QUESTION}, ensure_ascii=False)
+    return [
+        *lines,
+        f"Admin   {url}/admin/   user {access.username}   password {access.password}",
+        f"Tenant  {access.tenant}",
+        f"API key {access.api_key}",
+        f"curl -s {url}/api/v1/chat/send -H 'Authorization: Bearer {access.api_key}'"
+        f" -H 'Content-Type: application/json' -d '{body}'",
+    ]

@@ -1,0 +1,84 @@
+"""Writes the demo tenants: once, and then only what keeps their doors open."""
+
+from django.conf import settings
+from django.db import transaction
+
+from conversations.demo.access import OPERATOR, ensure_access, ensure_user
+from conversations.demo.content import SLUGS, DemoAgent, DemoContent, read_content
+from conversations.demo.dialogues import hold_dialogues
+from conversations.demo.endpoint import follow_environment, plant_offline_endpoint
+from prompts.models import Prompt
+from prompts.services import publish_version, save_draft
+from routing.models import Agent, RoutingRule
+from tenants.models import Tenant, Tier
+from tenants.scope import tenant_scope
+from tenants.services import touch_configuration
+
+
+def seed_demo(*, has_dialogues: bool = True) -> list[str]:
+    """Have both demo tenants; the slugs of those that were new.
+
+    What exists is kept as people left it, deletions included: a second run writes only a login or
+    a key that no longer works, and follows OPENAI_API_KEY.
+    """
+    contents = [read_content(slug) for slug in SLUGS]
+    new = [content.slug for content in contents if _seed(content, has_dialogues=has_dialogues)]
+    if settings.DEBUG:
+        ensure_user(OPERATOR, is_superuser=True)
+    return new
+
+
+def _seed(content: DemoContent, *, has_dialogues: bool) -> bool:
+    tenant = Tenant.objects.filter(slug=content.slug).first()
+    is_new = tenant is None
+    if tenant is None:
+        tenant = _plant(content)
+        if has_dialogues:
+            hold_dialogues(tenant, content.dialogues)
+    with tenant_scope(tenant.id), transaction.atomic():
+        ensure_access(tenant, content.owner)
+        follow_environment(tenant)
+    return is_new
+
+
+@transaction.atomic
+def _plant(content: DemoContent) -> Tenant:
+    """All of a tenant's configuration, or nothing of it."""
+    tier, _ = Tier.objects.get_or_create(slug="demo", defaults={"name": "Demo"})
+    tenant = Tenant.objects.create(
+        slug=content.slug,
+        name=content.name,
+        tier=tier,
+        time_zone=content.time_zone,
+        business_context=content.business_context,
+    )
+    with tenant_scope(tenant.id):
+        plant_offline_endpoint()
+        agents = {agent.slug: _plant_agent(agent) for agent in content.agents}
+        for position, rule in enumerate(content.rules, start=1):
+            row = RoutingRule(
+                name=rule.name,
+                position=position * 10,
+                kind=rule.kind,
+                condition=rule.condition,
+                intent=rule.intent,
+                agent=agents[rule.agent],
+            )
+            row.clean()
+            row.save()
+        touch_configuration(tenant.id)
+    tenant.refresh_from_db()
+    return tenant
+
+
+def _plant_agent(agent: DemoAgent) -> Agent:
+    prompt = Prompt.objects.create(slug=agent.slug, name=agent.name)
+    publish_version(version=save_draft(prompt=prompt, source=agent.prompt, notes="Demo"))
+    return Agent.objects.create(
+        slug=agent.slug,
+        name=agent.name,
+        description=agent.description,
+        intents=list(agent.intents),
+        prompt=prompt,
+        is_fallback=agent.is_fallback,
+    )
