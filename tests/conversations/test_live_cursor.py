@@ -48,7 +48,7 @@ def test_a_cursor_says_where_its_client_stands() -> None:
         " 1",
         "1\n",
         "١",
-        f"1~{uuid4()}~1~5~00000000",
+        "1~dd5b0f95-3916-4fe1-b96e-bf19ae776f96~1~5~00000000",
     ],
 )
 def test_a_cursor_nobody_issued_is_malformed(raw: str) -> None:
