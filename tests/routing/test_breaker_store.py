@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orkesta.redis_door import RedisDoor, Script
@@ -106,6 +106,7 @@ EVENTS = st.sampled_from([*["admit"] * 6, *[(Outcome.FAILURE, False)] * 9, *OUTC
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example([*[(Outcome.FAILURE, False)] * 3, 60, "admit", (Outcome.ABANDONED, True), "admit"])
 @given(st.lists(EVENTS, max_size=50))
 def test_lua_and_python_agree_in_every_history(valkey_url: str, events: list[object]) -> None:
     asyncio.run(replay_in_both(valkey_url, events))
@@ -145,12 +146,11 @@ def test_of_64_threads_one_is_the_probe() -> None:
     asyncio.run(fail(store, "agent", times=3))
     clock.now += 60
 
-    def call() -> None:
-        barrier.wait()
-        admission = asyncio.run(store.admit("acme", "agent"))
-        probes.append(admission.is_probe)
+    async def call() -> None:
+        barrier.wait()  # 64 event loops stand still here, and go on at once
+        probes.append((await store.admit("acme", "agent")).is_probe)
 
-    threads = [threading.Thread(target=call) for _ in range(64)]
+    threads = [threading.Thread(target=lambda: asyncio.run(call())) for _ in range(64)]
     for thread in threads:
         thread.start()
     for thread in threads:
