@@ -25,9 +25,7 @@ help: ## What can be made
 
 .PHONY: run
 run: $(RUNTIME) .env ## Server, worker and demo tenant on http://127.0.0.1:8000 (HOST=…, PORT=…)
-	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) seed_demo
-	@exec $(MANAGE) serve
+	@exec $(MANAGE) serve --demo
 
 .PHONY: test
 test: $(DEVELOPMENT) ## The whole test suite (ARGS='-k words' narrows it)
