@@ -1,46 +1,55 @@
 """The conversations that the demo begins with: posted and answered the way any other is."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import zip_longest
+from uuid import UUID
 
 from conversations.demo.content import Dialogue
 from conversations.engine.worker import Worker
-from conversations.models import Session
 from conversations.services import close_session, open_session, post_message
 from routing.gateway import Gateway
 from routing.llm.client import LLMClient
 from tenants.models import Tenant
 from tenants.principals import Principal, Scope
-from tenants.scope import tenant_scope
+from tenants.scope import in_tenant, tenant_scope
 
 
-def hold_dialogues(tenant: Tenant, dialogues: Iterable[Dialogue]) -> None:
-    """Say what the customers say, and let a worker answer all of it. Blocks until it has."""
+def hold_dialogues(tenant: Tenant, dialogues: Sequence[Dialogue]) -> None:
+    """Say what the customers say, each after the answer to what was said before. Blocks."""
     principal = Principal(tenant.id, tenant.slug, None, "demo", frozenset({Scope.CHAT_WRITE}))
     with tenant_scope(tenant.id):
-        sessions = [(_say(principal, dialogue), dialogue) for dialogue in dialogues]
-    asyncio.run(_answer())
+        sessions = [_open(principal, dialogue) for dialogue in dialogues]
+    asyncio.run(_converse(principal, sessions, dialogues))
     with tenant_scope(tenant.id):
-        for session, dialogue in sessions:
+        for session_id, dialogue in zip(sessions, dialogues, strict=True):
             if dialogue.is_closed:
-                close_session(session_id=session.id)
+                close_session(session_id=session_id)
 
 
-def _say(principal: Principal, dialogue: Dialogue) -> Session:
+def _open(principal: Principal, dialogue: Dialogue) -> UUID:
     session = open_session(
         principal=principal,
         user_ref=dialogue.user_ref,
         user_name=dialogue.user_name,
         metadata={"demo": True},
     )
-    for message in dialogue.messages:
-        post_message(principal=principal, session_id=session.id, message=message)
-    return session
+    return session.id
 
 
-async def _answer() -> None:
+async def _converse(
+    principal: Principal, sessions: Sequence[UUID], dialogues: Sequence[Dialogue]
+) -> None:
+    """One message of every dialogue, then their answers, and so on. The LLM is the offline one,
+    whatever the environment says: nobody asked for these conversations to cost money.
+    """
     gateway = Gateway(LLMClient(offline_delay_seconds=0))
     worker = Worker(gateway=gateway)
-    while await worker.run_once():
-        pass
+    for messages in zip_longest(*(dialogue.messages for dialogue in dialogues)):
+        for session_id, message in zip(sessions, messages, strict=True):
+            if message is not None:
+                said = {"principal": principal, "session_id": session_id, "message": message}
+                await in_tenant(principal.tenant_id, post_message, **said)
+        while await worker.run_once():
+            pass
     await gateway.aclose()

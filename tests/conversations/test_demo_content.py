@@ -45,7 +45,7 @@ def test_a_rule_decides_what_is_plain(message: str, agent: str) -> None:
     [
         "Hola, buenos días",
         "¿Qué me recomiendas para pintar una recámara?",
-        "Se me rompió una llave y se está saliendo el agua, ¿qué necesito?",
+        "La llave de la cocina gotea, ¿tienen repuesto?",
         "¿Me lo pueden llevar a Zapopan?",
         "Quiero hablar con una persona",
         "Ya hice el depósito, ¿qué sigue?",
