@@ -87,14 +87,15 @@ def choose_tenant(request: HttpRequest, tenant_id: UUID | None) -> bool:
     return True
 
 
-def _person(request: HttpRequest) -> AbstractUser | None:
+def person_of(request: HttpRequest) -> AbstractUser | None:
+    """Who is signed in, when they may use the admin at all."""
     user = request.user
     is_staff = user.is_authenticated and user.is_active and user.is_staff
     return cast("AbstractUser", user) if is_staff else None
 
 
 def _memberships(request: HttpRequest) -> list[Membership]:
-    person = _person(request)
+    person = person_of(request)
     if person is None:
         return []
     # Whose tenant it is cannot be known before this query: it is the only unscoped one of a page.
@@ -106,7 +107,7 @@ def _memberships(request: HttpRequest) -> list[Membership]:
 def _choice(
     request: HttpRequest, memberships: list[Membership]
 ) -> tuple[Tenant | None, Role | None]:
-    person = _person(request)
+    person = person_of(request)
     if person is None:
         return None, None
     chosen = request.session.get(SESSION_KEY)
@@ -127,7 +128,7 @@ def _entered(person: AbstractUser, membership: Membership) -> tuple[Tenant, Role
 
 
 def _find_entry(request: HttpRequest, tenant_id: UUID) -> Tenant | None:
-    person = _person(request)
+    person = person_of(request)
     if person is not None and person.is_superuser:
         return Tenant.objects.filter(pk=tenant_id).first()
     rows = (row.tenant for row in memberships_of(request) if row.tenant_id == tenant_id)
@@ -140,4 +141,4 @@ def _speak_language(request: HttpRequest, tenant: Tenant | None) -> None:
         return
     language = tenant.language if tenant is not None else settings.LANGUAGE_CODE
     translation.activate(language)
-    request.LANGUAGE_CODE = language  # type: ignore[attr-defined]
+    request.LANGUAGE_CODE = language

@@ -1,0 +1,5 @@
+"""The admin of tenants, and the base of every other room's admin."""
+
+from tenants.admin import businesses, keys, people
+
+__all__ = ["businesses", "keys", "people"]

@@ -1,0 +1,131 @@
+"""What superusers look after: tenants and their tiers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from tenants.admin.model_admin import GuardedModelAdmin
+from tenants.admin.switch import switch_tenant
+from tenants.models import Membership, Tenant, Tier
+from tenants.scope import scopes_disabled
+from tenants.services import touch_configuration
+
+
+class SuperuserAdmin(GuardedModelAdmin):
+    """Pages over what belongs to the installation and to no tenant."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    has_add_permission = has_module_permission
+    has_change_permission = has_delete_permission = has_view_permission
+
+
+@admin.register(Tenant)
+class TenantAdmin(SuperuserAdmin):
+    list_display = ("name", "slug", "tier", "members", "status", "created_at", "enter")
+    list_filter = ("is_active", "tier")
+    list_select_related = ("tier",)
+    search_fields = ("name", "slug")
+    list_before_template = "orkesta/tenants/enter_form.html"
+    fieldsets = (
+        (None, {"fields": (("name", "slug"), ("tier", "is_active"), ("language", "time_zone"))}),
+        (_("What every agent knows"), {"fields": ("business_context",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        # A subquery, because a join would multiply the rows before they are counted.
+        with scopes_disabled():
+            members = (
+                Membership.objects.filter(tenant=OuterRef("pk"))
+                .order_by()
+                .values("tenant")
+                .annotate(number=Count("pk"))
+                .values("number")
+            )
+        rows: QuerySet[Tenant] = super().get_queryset(request)
+        return rows.annotate(num_members=Coalesce(Subquery(members), 0))
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Tenant | None = None
+    ) -> tuple[str, ...]:
+        return ("slug",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A tenant is made inactive; deleting one would take all its conversations along."""
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        switch = self.admin_site.admin_view(switch_tenant)
+        return [path("switch/", switch, name="tenants_tenant_switch"), *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        if not change:
+            obj.save()
+            return
+        obj.save(update_fields=form.changed_data)
+        touch_configuration(obj.pk)
+
+    @display(description=_("members"))
+    def members(self, tenant: Any) -> int:
+        return int(tenant.num_members)
+
+    @display(description=_("status"), label={"on": "success", "off": "danger"})
+    def status(self, tenant: Tenant) -> tuple[str, Any]:
+        return ("on", _("Active")) if tenant.is_active else ("off", _("Inactive"))
+
+    @display(description="")
+    def enter(self, tenant: Tenant) -> str:
+        return format_html(
+            '<button form="enter-tenant" name="tenant" value="{}" class="ork-button">{}</button>',
+            tenant.pk,
+            _("Enter"),
+        )
+
+
+@admin.register(Tier)
+class TierAdmin(SuperuserAdmin):
+    list_display = (
+        "name",
+        "slug",
+        "requests_per_minute",
+        "requests_per_session",
+        "max_concurrent_tasks",
+        "tokens_per_month",
+        "retention_days",
+    )
+    search_fields = ("name", "slug")
+    fieldsets = (
+        (None, {"fields": (("name", "slug"),)}),
+        (
+            _("Limits"),
+            {
+                "fields": (
+                    ("requests_per_minute", "requests_per_session"),
+                    ("max_concurrent_tasks", "max_sockets"),
+                    ("max_agents", "tokens_per_month"),
+                    "retention_days",
+                ),
+                "description": _("An empty limit means unlimited."),
+            },
+        ),
+    )
+
+    def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: bool) -> None:
+        """Every tenant on the tier gets the new limits at its next task."""
+        if not change:
+            obj.save()
+            return
+        obj.save(update_fields=form.changed_data)
+        for tenant_id in Tenant.objects.filter(tier=obj).values_list("pk", flat=True):
+            touch_configuration(tenant_id)

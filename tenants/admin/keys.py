@@ -1,0 +1,226 @@
+"""API keys of a tenant: made in a form, shown once, revoked by hand; otherwise only looked at."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from tenants.admin.forms import TenantModelForm
+from tenants.admin.model_admin import TenantModelAdmin
+from tenants.admin.pages import dialog_done, page_context
+from tenants.admin_scope import has_role, person_of, tenant_of
+from tenants.models import ApiKey, Membership
+from tenants.principals import Scope
+from tenants.services import issue_api_key, revoke_api_key
+
+SCOPE_WORDS: Final = {
+    Scope.CHAT_WRITE: _("send messages and read the answers"),
+    Scope.TASKS_READ: _("look at tasks"),
+    Scope.TASKS_WRITE: _("start tasks"),
+    Scope.TASKS_CONTROL: _("pause, resume and cancel tasks"),
+    Scope.AGENTS_READ: _("look at agents"),
+    Scope.AGENTS_WRITE: _("change agents"),
+    Scope.PROMPTS_READ: _("look at prompts"),
+    Scope.PROMPTS_WRITE: _("change prompts"),
+    Scope.KEYS_MANAGE: _("make and revoke keys"),
+    Scope.WEBHOOKS_MANAGE: _("set up webhooks"),
+    Scope.USAGE_READ: _("read the usage"),
+}
+#: What a chat widget or a shop's back end needs.
+USUAL_SCOPES: Final = [Scope.CHAT_WRITE, Scope.TASKS_READ, Scope.TASKS_CONTROL]
+LIFETIMES: Final = {
+    "30": _("30 days"),
+    "90": _("90 days"),
+    "365": _("1 year"),
+    "": _("It does not expire"),
+}
+STATES: Final = {"usable": "success", "expired": "warning", "revoked": "danger"}
+
+
+class NewKeyForm(TenantModelForm):
+    scopes = forms.MultipleChoiceField(
+        label=_("Allowed to"),
+        initial=USUAL_SCOPES,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        choices=[(scope.value, words) for scope, words in SCOPE_WORDS.items()],
+    )
+    lifetime = forms.ChoiceField(
+        label=_("Expires after"),
+        choices=list(LIFETIMES.items()),
+        initial="90",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    kind = forms.ChoiceField(
+        label=_("Kind"),
+        choices=[("live", _("Live: for customers")), ("test", _("Test: for trying things out"))],
+        initial="live",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name",)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(TenantModelAdmin):
+    view_role = edit_role = Membership.Role.OWNER
+    is_configuration = False
+    form = NewKeyForm
+    list_display = ("name", "shown_key", "may", "state", "last_used_at", "expires_at", "created_at")
+    search_fields = ("name", "kid")
+    actions = ("revoke_selected",)
+    actions_detail = ("revoke",)
+    fieldsets = ((None, {"fields": ("name", ("kind", "lifetime"), "scopes")}),)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What a key may do is fixed at its birth: make another and revoke this one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A revoked key stays, so that conversations can still say who opened them."""
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request, self.edit_role)
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        if obj is None:
+            return self.fieldsets
+        facts = (
+            "state_words",
+            ("created_at", "expires_at"),
+            ("last_used_at", "revoked_at"),
+            "created_by",
+        )
+        return ((None, {"fields": (("name", "shown_key"), "may", *facts)}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return (
+            ("shown_key", "may", "state_words", "created_at", "revoked_at", "last_used_at")
+            if obj
+            else ()
+        )
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        buttons = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **buttons})
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiKey:
+        """The service makes the row; the form only asked the questions."""
+        tenant = tenant_of(request)
+        if tenant is None:
+            raise RuntimeError("a key is made in a tenant")
+        asked = form.cleaned_data
+        days = int(asked["lifetime"] or 0)
+        key, plain = issue_api_key(
+            tenant=tenant,
+            name=asked["name"],
+            scopes=asked["scopes"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+            created_by=person_of(request),
+            is_live=asked["kind"] == "live",
+        )
+        form.save_m2m = lambda: None
+        request.plain_key = plain  # type: ignore[attr-defined]
+        return key
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Nothing: `issue_api_key` has written it."""
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """The only page that ever shows the key. It is the answer to the POST, so no session, cache
+        or history keeps it.
+        """
+        context = {
+            **page_context(self, request, gettext("Your new key")),
+            "key": obj,
+            "plain_key": request.plain_key,  # type: ignore[attr-defined]
+            "snippets": snippets(request, request.plain_key),  # type: ignore[attr-defined]
+        }
+        return render(request, "orkesta/tenants/key_created.html", context)
+
+    @action(
+        description=_("Revoke"),
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+        permissions=["revoke"],
+        dialog={
+            "title": _("Revoke this key?"),
+            "description": _(
+                "Whatever uses it stops working within seconds. There is no way back."
+            ),
+            "form_class": None,
+            "form_submit_text": _("Revoke"),
+        },
+    )
+    def revoke(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        key = self.get_object(request, object_id)
+        revoke_api_key(key=key)
+        self.log_change(request, key, "Revoked.")
+        self.message_user(request, _("The key “%s” is revoked.") % key.name, messages.SUCCESS)
+        return dialog_done(request, self, key.pk)
+
+    @admin.action(description=_("Revoke the selected keys"), permissions=["revoke"])
+    @transaction.atomic
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        usable = list(queryset.filter(revoked_at=None))
+        for key in usable:
+            revoke_api_key(key=key)
+        text = ngettext("%d key revoked.", "%d keys revoked.", len(usable)) % len(usable)
+        self.message_user(request, text, messages.SUCCESS if usable else messages.WARNING)
+
+    @display(description=_("key"))
+    def shown_key(self, key: ApiKey) -> str:
+        return key.shown
+
+    @display(description=_("allowed to"))
+    def may(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    @display(description=_("status"))
+    def state_words(self, key: ApiKey) -> str:
+        return str(self.state(key)[1])
+
+    @display(description=_("status"), label=STATES)
+    def state(self, key: ApiKey) -> tuple[str, Any]:
+        if key.revoked_at is not None:
+            return "revoked", _("Revoked")
+        return ("usable", _("Usable")) if key.is_usable else ("expired", _("Expired"))
+
+
+def snippets(request: HttpRequest, plain_key: str) -> dict[str, str]:
+    """Lines for a terminal that work as they are: to send a message, and to watch the answer."""
+    tenant = tenant_of(request)
+    base = request.build_absolute_uri("/").rstrip("/")
+    socket = base.replace("http", "ws", 1)
+    auth = f"Authorization: Bearer {plain_key}"
+    body = '{"message": "Hola, ¿tienen tubos de PVC de media pulgada?"}'
+    return {
+        "curl": f"curl -sS {base}/api/v1/chat/send \\\n  -H '{auth}' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n  -d '{body}'",
+        "socket": f"websocat -H '{auth}' {socket}/ws/{tenant.slug if tenant else ''}/SESSION",
+        "stream": f"curl -N {base}/api/v1/tasks/TASK/stream \\\n  -H '{auth}'",
+    }

@@ -1,0 +1,188 @@
+"""The two bases of every page of the admin: `GuardedModelAdmin`, and `TenantModelAdmin` over it.
+
+Django's own ModelAdmin trusts all staff alike. Registered as it is, a tenant's staff could list,
+filter by and link to what is not theirs; a guard test allows no class but these.
+"""
+
+from itertools import chain
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.contrib.admin import ShowFacets, SimpleListFilter
+from django.contrib.admin.utils import NestedObjects
+from django.core.exceptions import SuspiciousOperation
+from django.db import router, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+from tenants.admin.forms import TenantModelForm
+from tenants.admin_scope import Role, has_role, is_form_of_other_tenant, tenant_of
+from tenants.scope import TenantModel, current_tenant_id
+from tenants.services import touch_configuration
+
+#: What list filters may ask of a column. Anything else could be used to guess hidden values.
+_FILTER_LOOKUPS = ("__exact", "__id__exact", "__isnull", "__gte", "__lt")
+
+
+class GuardedModelAdmin(ModelAdmin):
+    """Lists are short and filtered only by what they offer; what is absent is a 404."""
+
+    list_per_page = 25
+    list_max_show_all = 0
+    show_facets = ShowFacets.NEVER
+    view_on_site = False
+    list_filter_submit = False
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only the parameters of this list's own filters: never `__regex`, never another column."""
+        return lookup in self._allowed_lookups()
+
+    def _allowed_lookups(self) -> set[str]:
+        allowed: set[str] = set()
+        for item in self.list_filter:
+            if isinstance(item, type) and issubclass(item, SimpleListFilter):
+                allowed.add(str(item.parameter_name))
+                continue
+            name = item[0] if isinstance(item, tuple | list) else item
+            allowed.update(f"{name}{lookup}" for lookup in _FILTER_LOOKUPS)
+        return allowed
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """The row; 404 when it is absent, which is also what another tenant's row is."""
+        row = super().get_object(request, object_id, from_field)
+        if row is None:
+            raise Http404
+        return row
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        _refuse_nul(request)
+        return super().changelist_view(request, extra_context)
+
+
+class TenantModelAdmin(GuardedModelAdmin):
+    """Pages over rows of the tenant that the person works in.
+
+    * Rows, choices and filters come from the tenant-scoped manager.
+    * The tenant is never a field; it is set on save, and forms shown under another are refused.
+    * What a person may do follows from their role in the tenant, not from Django's permissions.
+    * Saving configuration tells the workers, in the same transaction.
+    """
+
+    form = TenantModelForm
+    view_role: ClassVar[Role] = Role.EDITOR
+    edit_role: ClassVar[Role] = Role.EDITOR
+    is_configuration: ClassVar[bool] = True
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request, self.view_role)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return has_role(request, self.edit_role)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request, self.edit_role)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return has_role(request, self.edit_role)
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*(super().get_exclude(request, obj) or ()), "tenant"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if tenant_of(request) is None and request.user.is_superuser:
+            messages.info(request, _("Choose the tenant to work in first."))
+            return HttpResponseRedirect(reverse("admin:tenants_tenant_changelist"))
+        return refused_form(request) or super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return refused_form(request) or super().changeform_view(
+            request, object_id, form_url, extra_context
+        )
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{"form": TenantModelForm} | kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write what was changed and nothing else, so that two people do not undo each other."""
+        obj.save(update_fields=form.stored_fields() if change else None)
+        self._touch(obj.tenant_id)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        self._touch(obj.tenant_id)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        super().delete_queryset(request, queryset)
+        tenant = tenant_of(request)
+        if tenant is not None:
+            self._touch(tenant.id)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with the rows; a row of another tenant among it is not named, and stops it."""
+        rows = list(objs)
+        collector = NestedObjects(using=router.db_for_write(self.model), origin=rows)
+        collector.collect(rows)
+        found = chain(collector.protected, *collector.model_objs.values())
+        if {row.tenant_id for row in found if isinstance(row, TenantModel)} - {current_tenant_id()}:
+            return [], {}, set(), [_("Something that is not shown here")]
+        return super().get_deleted_objects(rows, request)
+
+    def _touch(self, tenant_id: Any) -> None:
+        if self.is_configuration:
+            touch_configuration(tenant_id)
+
+
+class HistoryAdmin(TenantModelAdmin):
+    """Pages over what happened: viewed, never edited."""
+
+    view_role = Role.VIEWER
+    is_configuration = False
+    # Counting a large table takes as long as reading it; these lists have "previous" and "next".
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    actions: Any = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def refused_form(request: HttpRequest) -> HttpResponse | None:
+    """The page that says why nothing was saved, when the form was shown under another tenant."""
+    if request.method != "POST" or not is_form_of_other_tenant(request):
+        return None
+    return render(request, "orkesta/other_tenant.html", {"tenant": tenant_of(request)}, status=409)
+
+
+def _refuse_nul(request: HttpRequest) -> None:
+    """PostgreSQL cannot take a NUL even in a comparison; nobody types one."""
+    if any("\x00" in text for pair in request.GET.lists() for text in (pair[0], *pair[1])):
+        raise SuspiciousOperation("A NUL character was sent.")
