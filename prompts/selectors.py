@@ -1,15 +1,16 @@
 """Reads of prompts, under an active tenant scope."""
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from prompts.models import Prompt, PromptVersion
 
 Status = PromptVersion.Status
 
 
-def list_prompts() -> QuerySet[Prompt]:
+def list_prompts() -> QuerySet[Any]:
     """Prompts with what a list shows of their versions: `published_number`, `published_tokens`,
     `published_at` (None without a published one) and `newest_draft` (its number, or None).
     """
@@ -37,13 +38,7 @@ def find_version(prompt_id: UUID, version_id: UUID) -> PromptVersion | None:
     return rows.filter(prompt_id=prompt_id, pk=version_id).first()
 
 
-def list_unpublished_drafts() -> QuerySet[Prompt]:
-    """Prompts that have a draft newer than what is published, or nothing published at all."""
+def list_unpublished_drafts() -> QuerySet[Any]:
+    """Prompts that have a draft newer than what is published."""
     newer = Q(newest_draft__gt=F("published_number")) | Q(published_number=None)
-    return list_prompts().filter(newer)
-
-
-def with_published(rows: QuerySet[Prompt]) -> QuerySet[Prompt]:
-    """`rows`, each with its published version in the list `published` (one, or none)."""
-    versions = PromptVersion.objects.filter(status=Status.PUBLISHED).defer("source")
-    return rows.prefetch_related(Prefetch("versions", versions, to_attr="published"))
+    return list_prompts().filter(newer, newest_draft__isnull=False)

@@ -1,0 +1,80 @@
+"""Forms in which prompts are written."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from prompts.models import Prompt, PromptVersion
+from prompts.services import check_source
+from tenants.admin.forms import TenantModelForm
+
+SOURCE_WIDGET = UnfoldAdminTextareaWidget(
+    attrs={"rows": 22, "class": "ork-source", "spellcheck": "false", "autocomplete": "off"}
+)
+
+
+class SourceField(forms.CharField):
+    """A template. What is wrong with it is said with line and column."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Line ends and leading blanks are part of the text.
+        options = {"max_length": 32_768, "strip": False, "widget": SOURCE_WIDGET} | kwargs
+        super().__init__(**options)
+
+    def clean(self, value: Any) -> str:
+        source = str(super().clean(value)).replace("\r\n", "\n")
+        problems = check_source(source).problems
+        if problems:
+            raise ValidationError(
+                [
+                    ValidationError(
+                        _("Line %(line)d, column %(column)d: %(message)s"),
+                        code=problem.code,
+                        params={
+                            "line": problem.line,
+                            "column": problem.column,
+                            "message": problem.message,
+                        },
+                    )
+                    for problem in problems[:10]
+                ]
+            )
+        return source
+
+
+class VersionForm(forms.Form):
+    """The text of a draft."""
+
+    source = SourceField(label=_("Text"))
+    notes = forms.CharField(
+        label=_("What is new"),
+        max_length=500,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": _("Warmer tone, asks for the date")}
+        ),
+    )
+
+    @classmethod
+    def of(cls, version: PromptVersion) -> "VersionForm":
+        return cls(initial={"source": version.source, "notes": version.notes})
+
+
+class PromptForm(TenantModelForm):
+    class Meta:
+        model = Prompt
+        fields: ClassVar = ("name", "slug", "task_type", "description")
+
+
+class NewPromptForm(PromptForm):
+    """A prompt with its first text, so that nobody is left with an empty slot."""
+
+    source = SourceField(
+        label=_("Text"),
+        initial="Eres {{ agent.name }}, asistente de {{ tenant.name }}.\n\n"
+        "# Lo que debes saber\n{{ tenant.business_context }}\n",
+    )
+    publish_now = forms.BooleanField(label=_("Publish at once"), required=False, initial=True)

@@ -1,0 +1,198 @@
+"""The pages of a prompt's versions: write a draft, look at what it becomes, compare, publish."""
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from orkesta.errors import OrkestaError
+from prompts.admin.forms import VersionForm
+from prompts.admin.side_by_side import side_by_side
+from prompts.diff import diff_texts
+from prompts.models import PromptVersion
+from prompts.rendering import render_isolated, sample_variables
+from prompts.selectors import find_version
+from prompts.services import (
+    GIVEN,
+    check_source,
+    discard_draft,
+    edit_draft,
+    publish_version,
+    save_draft,
+)
+from prompts.tokens import count_tokens
+from tenants.admin.model_admin import refused_form
+from tenants.admin.pages import page_context
+from tenants.admin_scope import person_of
+
+View = Callable[..., HttpResponse]
+
+GIVEN_WORDS: Final = {
+    "agent": gettext_lazy("who answers: agent.name, agent.slug, agent.description"),
+    "tenant": gettext_lazy("your business: tenant.name, tenant.slug, tenant.business_context"),
+    "user": gettext_lazy("the customer: user.name, which may be empty"),
+    "context": gettext_lazy("what your page or app sent along with the message"),
+}
+
+
+class VersionPages:
+    """The views under `/admin/prompts/prompt/<prompt>/versions/`."""
+
+    def __init__(self, model_admin: ModelAdmin) -> None:
+        self.admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        version = "<uuid:prompt_id>/versions/<uuid:version_id>/"
+        pages: list[tuple[str, View, str]] = [
+            (version, self.edit, "edit"),
+            (f"{version}copy/", require_POST(self.copy), "copy"),
+            (f"{version}publish/", require_POST(self.publish), "publish"),
+            (f"{version}discard/", require_POST(self.discard), "discard"),
+            (f"{version}preview/", require_POST(self.preview), "preview"),
+            (f"{version}compare/<uuid:old_id>/", require_GET(self.compare), "compare"),
+        ]
+        wrap = self.admin.admin_site.admin_view
+        return [path(url, wrap(view), name=f"prompts_version_{name}") for url, view, name in pages]
+
+    def edit(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """The text: editable while it is a draft."""
+        version = self._version(request, prompt_id, version_id, write=request.method == "POST")
+        if request.method != "POST":
+            return self._page(request, version, VersionForm.of(version))
+        refused = refused_form(request)
+        if refused is not None:
+            return refused
+        form = VersionForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, version, form)
+        asked = form.cleaned_data
+        try:
+            edit_draft(
+                version=version,
+                source=asked["source"],
+                notes=asked["notes"],
+                author=person_of(request),
+            )
+        except OrkestaError as exc:
+            form.add_error(None, exc.message)
+            return self._page(request, version, form)
+        if "_publish" in request.POST:
+            return self.publish(request, prompt_id, version_id)
+        messages.success(request, _("Draft v%(number)d is saved.") % {"number": version.number})
+        return _to("prompts_version_edit", prompt_id, version_id)
+
+    def copy(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """A new draft that begins as this version."""
+        version = self._version(request, prompt_id, version_id, write=True)
+        notes = _("From v%(number)d") % {"number": version.number}
+        try:
+            draft = save_draft(
+                prompt=version.prompt,
+                source=version.source,
+                notes=notes,
+                author=person_of(request),
+            )
+        except OrkestaError as exc:
+            messages.error(request, exc.message)
+            return _to("prompts_version_edit", prompt_id, version_id)
+        self.admin.log_change(request, version.prompt, f"Draft v{draft.number}.")
+        return _to("prompts_version_edit", prompt_id, draft.pk)
+
+    def publish(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """Make it live; for an older version, that is rolling back."""
+        version = self._version(request, prompt_id, version_id, write=True)
+        try:
+            publish_version(version=version, author=person_of(request))
+        except OrkestaError as exc:
+            messages.error(request, exc.message)
+            return _to("prompts_version_edit", prompt_id, version_id)
+        self.admin.log_change(request, version.prompt, f"Published v{version.number}.")
+        text = _("v%(number)d is live: agents use it from their next task on.")
+        messages.success(request, text % {"number": version.number})
+        return _to("prompts_prompt_change", prompt_id)
+
+    def discard(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        version = self._version(request, prompt_id, version_id, write=True)
+        number = version.number
+        try:
+            discard_draft(version=version)
+        except OrkestaError as exc:
+            messages.error(request, exc.message)
+            return _to("prompts_prompt_change", prompt_id)
+        self.admin.log_change(request, version.prompt, f"Discarded draft v{number}.")
+        messages.success(request, _("Draft v%(number)d is discarded.") % {"number": number})
+        return _to("prompts_prompt_change", prompt_id)
+
+    def preview(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """What the text in the editor becomes, with sample data; a fragment of a page."""
+        self._version(request, prompt_id, version_id)
+        source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
+        return render(request, "orkesta/prompts/preview.html", looked_at(source))
+
+    def compare(
+        self, request: HttpRequest, prompt_id: UUID, version_id: UUID, old_id: UUID
+    ) -> HttpResponse:
+        new = self._version(request, prompt_id, version_id)
+        old = self._version(request, prompt_id, old_id)
+        diff = diff_texts(old.source, new.source)
+        context = self._context(request, new, _("Changes"))
+        return TemplateResponse(
+            request,
+            "orkesta/prompts/compare.html",
+            context | {"old": old, "new": new, "diff": diff, "pairs": side_by_side(diff.rows)},
+        )
+
+    def _version(
+        self, request: HttpRequest, prompt_id: UUID, version_id: UUID, *, write: bool = False
+    ) -> PromptVersion:
+        may = self.admin.has_change_permission if write else self.admin.has_view_permission
+        if not may(request):
+            raise PermissionDenied
+        version = find_version(prompt_id, version_id)
+        if version is None:
+            raise Http404
+        return version
+
+    def _page(
+        self, request: HttpRequest, version: PromptVersion, form: VersionForm
+    ) -> HttpResponse:
+        source = str(form["source"].value() or "")
+        title = _("Version %(number)d") % {"number": version.number}
+        context = self._context(request, version, title) | looked_at(source)
+        return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
+
+    def _context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
+        return {
+            **page_context(self.admin, request, title),
+            "original": version.prompt,
+            "version": version,
+            "given": GIVEN_WORDS,
+            "is_draft": version.status == PromptVersion.Status.DRAFT,
+            "may_edit": self.admin.has_change_permission(request),
+        }
+
+
+def looked_at(source: str) -> dict[str, Any]:
+    """What an author is told about a text while writing it."""
+    report = check_source(source)
+    facts = {"report": report, "tokens": count_tokens(source), "rendered": "", "render_error": ""}
+    if report.is_valid:
+        try:
+            facts["rendered"] = render_isolated(source, sample_variables(GIVEN))
+        except OrkestaError as exc:
+            facts["render_error"] = exc.message
+    return facts
+
+
+def _to(name: str, *args: UUID) -> HttpResponse:
+    return HttpResponseRedirect(reverse(f"admin:{name}", args=args))
