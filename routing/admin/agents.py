@@ -1,0 +1,190 @@
+"""Agents: who answers, and which one does when nobody else was decided on."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from prompts.models import PromptVersion
+from routing.admin.fields import LinesField
+from routing.models import Agent, LLMEndpoint
+from tenants.admin.forms import TenantModelForm
+from tenants.admin.model_admin import TenantModelAdmin
+
+
+class AgentForm(TenantModelForm):
+    moving_flags = frozenset({"is_fallback"})
+
+    intents = LinesField(
+        label=_("Intents"),
+        required=False,
+        help_text=_("Names of what it can be asked for, one per line: precio, existencias."),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+    description = forms.CharField(
+        label=_("What it is for"),
+        max_length=2000,
+        help_text=_("The supervisor reads this when no rule decides who answers."),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+    class Meta:
+        model = Agent
+        fields: ClassVar = "__all__"
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        is_fallback, is_active = asked.get("is_fallback"), asked.get("is_active")
+        if is_fallback and not is_active:
+            self.add_error("is_active", _("The fallback has to be active: it is the last resort."))
+        if self.instance.is_fallback and not is_fallback and "is_fallback" in self.changed_data:
+            error = ValidationError(
+                _("Make another agent the fallback; this one then ceases to be it."),
+                code="no_fallback",
+            )
+            self.add_error("is_fallback", error)
+        return asked
+
+
+class AgentRowForm(TenantModelForm):
+    """The switch in the list."""
+
+    def clean_is_active(self) -> bool:
+        is_active = bool(self.cleaned_data["is_active"])
+        if self.instance.is_fallback and not is_active:
+            raise ValidationError(
+                _("The fallback has to be active: it is the last resort."), code="fallback"
+            )
+        return is_active
+
+
+@admin.register(Agent)
+class AgentAdmin(TenantModelAdmin):
+    form = AgentForm
+    list_display = ("named", "short_kind", "live_version", "speaks_with", "fallback", "is_active")
+    list_display_links = ("named",)
+    list_editable = ("is_active",)
+    list_filter = ("is_active", "kind", "llm_endpoint")
+    list_select_related = ("prompt", "llm_endpoint")
+    search_fields = ("name", "slug", "description")
+    prepopulated_fields = {"slug": ("name",)}
+    fieldsets = (
+        (
+            _("General"),
+            {
+                "classes": ["tab"],
+                "fields": (
+                    ("name", "slug"),
+                    "description",
+                    "intents",
+                    ("is_active", "is_fallback"),
+                ),
+            },
+        ),
+        (
+            _("LLM"),
+            {
+                "classes": ["tab"],
+                "fields": (("kind", "prompt"), ("llm_endpoint", "llm"), "temperature"),
+            },
+        ),
+        (
+            _("Limits"),
+            {
+                "classes": ["tab"],
+                "fields": (
+                    ("max_steps", "max_tokens_per_step"),
+                    ("timeout_seconds", "while_busy"),
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        published = PromptVersion.objects.filter(
+            prompt=OuterRef("prompt"), status=PromptVersion.Status.PUBLISHED
+        )
+        default = LLMEndpoint.objects.filter(is_default=True)
+        rows: QuerySet[Agent] = super().get_queryset(request)
+        # Subqueries, because a join on versions would multiply the agents.
+        return rows.annotate(
+            live_number=Subquery(published.values("number")[:1]),
+            endpoint_name=Coalesce(
+                Case(When(llm_endpoint__is_active=True, then="llm_endpoint__name")),
+                Subquery(default.values("name")[:1]),
+                Value(""),
+                output_field=CharField(),
+            ),
+        )
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else self.prepopulated_fields
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The first agent of a tenant is offered as its fallback."""
+        return {"is_fallback": not Agent.objects.filter(is_fallback=True).exists()}
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, form=AgentRowForm, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
+        others = Agent.objects.filter(is_fallback=True).exclude(pk=obj.pk)
+        if not change and obj.is_active and not obj.is_fallback and not others.exists():
+            obj.is_fallback = True
+            self.message_user(request, _("It is your first agent, so it is the fallback too."))
+        if obj.is_fallback and (previous := others.first()) is not None:
+            # Before the save: the database allows one fallback at a time.
+            others.update(is_fallback=False)
+            text = _("The fallback was “%(old)s”; it is “%(new)s” now.")
+            self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The fallback goes last: without one, a message that nobody claims has no answer."""
+        if isinstance(obj, Agent) and obj.is_fallback and Agent.objects.count() > 1:
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        kept = queryset.filter(is_fallback=True)
+        if kept.exists() and Agent.objects.exclude(pk__in=queryset.values("pk")).exists():
+            self.message_user(request, _("The fallback agent was kept."), messages.WARNING)
+            queryset = queryset.exclude(is_fallback=True)
+        super().delete_queryset(request, queryset)
+
+    @display(description=_("agent"), header=True, ordering="name")
+    def named(self, agent: Agent) -> list[str]:
+        return [agent.name, agent.slug, agent.name[:2]]
+
+    @display(description=_("kind"), ordering="kind")
+    def short_kind(self, agent: Agent) -> str:
+        return agent.get_kind_display().split(":")[0]
+
+    @display(description=_("live prompt"))
+    def live_version(self, agent: Any) -> str:
+        number = agent.live_number
+        return format_html(
+            '<a class="ork-link" href="{}">{}</a> <span class="ork-chip{}">{}</span>',
+            reverse("admin:prompts_prompt_change", args=[agent.prompt_id]),
+            agent.prompt,
+            "" if number else " ork-chip-bad",
+            f"v{number}" if number else _("nothing published"),
+        )
+
+    @display(description=_("LLM"))
+    def speaks_with(self, agent: Any) -> str:
+        return agent.endpoint_name or gettext("no endpoint")
+
+    @display(description=_("role"), label={"fallback": "primary"})
+    def fallback(self, agent: Agent) -> Any:
+        return ("fallback", _("Fallback")) if agent.is_fallback else None

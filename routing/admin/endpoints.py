@@ -1,0 +1,149 @@
+"""LLM endpoints. The key is written and never read; a key belongs to the host it was given for."""
+
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+
+from routing.endpoints import OFFLINE_URL
+from routing.models import LLMEndpoint
+from tenants.admin.forms import TenantModelForm
+from tenants.admin.model_admin import TenantModelAdmin
+from tenants.models import Membership
+
+
+class EndpointForm(TenantModelForm):
+    moving_flags = frozenset({"is_default"})
+
+    new_api_key = forms.CharField(
+        label=_("API key"),
+        required=False,
+        max_length=500,
+        help_text=_(
+            "It is sealed when you save, and never shown again. Empty keeps the present one."
+        ),
+        widget=UnfoldAdminPasswordWidget(
+            render_value=False, attrs={"autocomplete": "new-password", "spellcheck": "false"}
+        ),
+    )
+    forget_api_key = forms.BooleanField(
+        label=_("Forget the key"), required=False, widget=UnfoldBooleanSwitchWidget
+    )
+
+    class Meta:
+        model = LLMEndpoint
+        fields: ClassVar = ("name", "base_url", "llm", "timeout_seconds", "is_default", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.host_before = _host(self.instance.base_url)
+        hint = self.instance.api_key_hint
+        if self.instance.sealed_api_key:
+            self.fields["new_api_key"].widget.attrs["placeholder"] = f"•••• {hint}".strip()
+        else:
+            self.fields.pop("forget_api_key", None)
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        self._check_key(asked)
+        if asked.get("is_default") and not asked.get("is_active"):
+            self.add_error("is_active", _("The default endpoint has to be active."))
+        if self.instance.is_default and "is_default" in self.changed_data:
+            error = _("Make another endpoint the default; this one then ceases to be it.")
+            self.add_error("is_default", ValidationError(error, code="no_default"))
+        return asked
+
+    def _check_key(self, asked: dict[str, Any]) -> None:
+        is_new_host = _host(asked.get("base_url", "")) != self.host_before
+        has_key = bool(self.instance.sealed_api_key) and not asked.get("forget_api_key")
+        if is_new_host and has_key and not asked.get("new_api_key"):
+            error = _("The host is another one now, so enter its key, or forget the present key.")
+            self.add_error("new_api_key", ValidationError(error, code="key_of_other_host"))
+
+    def seal_key(self) -> None:
+        """Put the asked-for change of the key into the row, which is not saved yet."""
+        asked = self.cleaned_data
+        if asked.get("new_api_key"):
+            self.instance.set_api_key(asked["new_api_key"])
+        elif asked.get("forget_api_key"):
+            self.instance.set_api_key("")
+        else:
+            return
+        self.also_stored |= {"sealed_api_key", "api_key_hint"}
+
+
+@admin.register(LLMEndpoint)
+class LLMEndpointAdmin(TenantModelAdmin):
+    form = EndpointForm
+    edit_role = Membership.Role.OWNER
+    list_display = ("name", "llm", "address", "key", "num_agents", "default", "status")
+    list_filter = ("is_active",)
+    search_fields = ("name", "llm", "base_url")
+
+    def get_fieldsets(self, request: HttpRequest, obj: LLMEndpoint | None = None) -> Any:
+        if not self.has_change_permission(request, obj):
+            facts = (("name", "llm"), "base_url", "key", ("is_default", "is_active"))
+            return ((None, {"fields": facts}),)
+        key = ("new_api_key", "forget_api_key") if obj and obj.sealed_api_key else "new_api_key"
+        return (
+            (None, {"fields": (("name", "llm"), ("is_default", "is_active"))}),
+            (_("Address and key"), {"fields": ("base_url", key, "timeout_seconds")}),
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LLMEndpoint]:
+        rows: QuerySet[LLMEndpoint] = super().get_queryset(request)
+        return rows.annotate(agent_count=Count("agents"))
+
+    def save_model(self, request: HttpRequest, obj: LLMEndpoint, form: Any, change: bool) -> None:
+        form.seal_key()
+        others = LLMEndpoint.objects.filter(is_default=True).exclude(pk=obj.pk)
+        if not obj.is_default and not change and obj.is_active and not others.exists():
+            obj.is_default = True
+            self.message_user(request, _("It is your first endpoint, so it is the default too."))
+        if obj.is_default and (previous := others.first()) is not None:
+            # Before the save: the database allows one default at a time.
+            others.update(is_default=False)
+            text = _("The default was “%(old)s”; it is “%(new)s” now.")
+            self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
+        super().save_model(request, obj, form, change)
+
+    @display(description=_("address"))
+    def address(self, endpoint: LLMEndpoint) -> str:
+        is_offline = endpoint.base_url == OFFLINE_URL
+        return str(_("built-in model")) if is_offline else _host(endpoint.base_url)
+
+    @display(description=_("key"), empty_value="-")
+    def key(self, endpoint: LLMEndpoint) -> str | None:
+        return f"•••• {endpoint.api_key_hint}".strip() if endpoint.sealed_api_key else None
+
+    @display(description=_("agents"))
+    def num_agents(self, endpoint: Any) -> int:
+        return int(endpoint.agent_count)
+
+    @display(description=_("role"), label={"default": "primary"})
+    def default(self, endpoint: LLMEndpoint) -> Any:
+        return ("default", _("Default")) if endpoint.is_default else None
+
+    @display(description=_("status"), label={"on": "success", "off": ""})
+    def status(self, endpoint: LLMEndpoint) -> tuple[str, Any]:
+        return ("on", _("Active")) if endpoint.is_active else ("off", _("Inactive"))
+
+
+def _host(url: str) -> str:
+    """Scheme, name and port: a key given for one is not sent to another."""
+    try:
+        parts = urlsplit(url)
+        return (
+            f"{parts.scheme}://{parts.hostname}:{parts.port}"
+            if parts.port
+            else (f"{parts.scheme}://{parts.hostname or ''}")
+        )
+    except ValueError:
+        return ""
