@@ -1,0 +1,169 @@
+"""The figures of the dashboard. Each function is one query, whatever the size of the tenant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, TruncDate
+from django.utils import timezone
+
+from conversations.models import Message, Session, Step, Task
+from conversations.selectors import list_tasks
+from conversations.states import StepKind, TaskStatus
+from orkesta.ids import first_uuid7
+from prompts.models import PromptVersion
+from prompts.selectors import list_unpublished_drafts
+from routing.models import Agent, LLMEndpoint
+from tenants.models import ApiKey, Tenant
+
+CHART_DAYS: Final = 14
+AGENT_DAYS: Final = 7
+TRACKED_TASKS: Final = 60
+EXPIRY_WARNING: Final = timedelta(days=14)
+#: The 95th percentile is taken of at most so many tasks, the newest of today.
+SAMPLED_TASKS: Final = 2000
+
+
+def midnight(days_ago: int = 0) -> datetime:
+    """The beginning of a day in the tenant's time zone."""
+    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days_ago)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    sessions: int
+    waiting: int
+    drafts: int
+    expiring_keys: int
+
+
+def read_counts(tenant: Tenant) -> Counts:
+    """What is a plain number, all in one query."""
+    soon = timezone.now() + EXPIRY_WARNING
+    row = (
+        Tenant.objects.filter(pk=tenant.pk)
+        .annotate(
+            sessions=_number(Session.objects.filter(last_activity_at__gte=midnight())),
+            waiting=_number(Task.objects.filter(status=TaskStatus.INPUT_REQUIRED)),
+            drafts=_number(list_unpublished_drafts()),
+            keys=_number(
+                ApiKey.objects.filter(
+                    revoked_at=None, expires_at__gt=timezone.now(), expires_at__lt=soon
+                )
+            ),
+        )
+        .values("sessions", "waiting", "drafts", "keys")
+        .get()
+    )
+    return Counts(row["sessions"], row["waiting"], row["drafts"], row["keys"])
+
+
+def _number(rows: QuerySet[Any]) -> Coalesce:
+    counted = rows.order_by().values("tenant").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The tasks made on one day."""
+
+    label: str
+    tasks: int
+    failed: int
+
+
+def read_days() -> list[Day]:
+    """The last fortnight, day by day, today last."""
+    since = midnight(CHART_DAYS - 1)
+    rows = (
+        _tasks_since(since)
+        .order_by()
+        .annotate(day=TruncDate("created_at"))
+        .values("day")
+        .annotate(tasks=Count("pk"), failed=Count("pk", filter=Q(status=TaskStatus.FAILED)))
+    )
+    found = {row["day"]: row for row in rows}
+    days = [(since + timedelta(days=number)).date() for number in range(CHART_DAYS)]
+    nothing = {"tasks": 0, "failed": 0}
+    return [
+        Day(day.strftime("%d/%m"), row["tasks"], row["failed"])
+        for day in days
+        for row in [found.get(day, nothing)]
+    ]
+
+
+def read_tokens_today() -> int:
+    rows = Step.objects.filter(
+        task__id__gte=first_uuid7(midnight()), task__created_at__gte=midnight()
+    )
+    found = rows.aggregate(total=Sum(F("input_tokens") + F("output_tokens")))
+    return found["total"] or 0
+
+
+def read_p95_today() -> timedelta | None:
+    """The time within which 95 of 100 of today's tasks were done; None before the first."""
+    rows = _tasks_since(midnight()).filter(status=TaskStatus.COMPLETED)
+    spans = rows.annotate(span=F("finished_at") - F("started_at")).order_by("-id")
+    found = sorted(span for span in spans.values_list("span", flat=True)[:SAMPLED_TASKS] if span)
+    return found[max(0, -(-len(found) * 95 // 100) - 1)] if found else None
+
+
+def read_last_tasks() -> list[Any]:
+    """The newest tasks, newest first, with their sessions and who answered."""
+    answers = Message.objects.filter(task=OuterRef("pk"), role=Message.Role.ASSISTANT)
+    rows = list_tasks().select_related("session").order_by("-id")
+    return list(
+        rows.annotate(answered_by=Subquery(answers.values("agent_slug")[:1]))[:TRACKED_TASKS]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWork:
+    """What one agent did in the last week."""
+
+    slug: str
+    tasks: int
+    milliseconds: float
+    tokens: int
+
+
+def read_agent_work() -> list[AgentWork]:
+    """Who answered how much, busiest first."""
+    since = midnight(AGENT_DAYS - 1)
+    rows = (
+        Step.objects.filter(
+            task__id__gte=first_uuid7(since), task__created_at__gte=since, kind=StepKind.MODEL
+        )
+        .order_by()
+        .values("agent_slug")
+        .annotate(
+            tasks=Count("task", distinct=True),
+            milliseconds=Avg("duration_ms"),
+            tokens=Sum(F("input_tokens") + F("output_tokens")),
+        )
+        .order_by("-tasks")
+    )
+    return [
+        AgentWork(row["agent_slug"], row["tasks"], row["milliseconds"], row["tokens"])
+        for row in rows
+        if row["agent_slug"]
+    ]
+
+
+def read_agents() -> Sequence[Any]:
+    """All agents, each with `is_told` (its prompt is published) and `has_default_endpoint`."""
+    published = PromptVersion.objects.filter(
+        prompt=OuterRef("prompt"), status=PromptVersion.Status.PUBLISHED
+    )
+    default = LLMEndpoint.objects.filter(is_default=True, is_active=True)
+    return list(
+        Agent.objects.annotate(is_told=Exists(published), has_default_endpoint=Exists(default))
+    )
+
+
+def _tasks_since(since: datetime) -> QuerySet[Task]:
+    # The id says when a row was made, and is indexed; the time itself is not.
+    return Task.objects.filter(id__gte=first_uuid7(since), created_at__gte=since)

@@ -1,0 +1,86 @@
+"""Sessions: the list of conversations, and the transcript of one."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from conversations.admin.shown import SESSION_LABELS, ago, pretty_json
+from conversations.admin.transcript import read_transcript
+from conversations.models import Message, Session
+from conversations.selectors import list_sessions
+from tenants.admin.model_admin import HistoryAdmin
+from tenants.admin.pages import page_context
+
+
+@admin.register(Session)
+class SessionAdmin(HistoryAdmin):
+    list_display = ("customer", "last_line", "agent", "shown_status", "num_messages", "activity")
+    list_filter = ("status", "active_agent", "last_activity_at")
+    list_select_related = ("active_agent",)
+    search_fields = ("user_name", "user_ref")
+    search_help_text = _("Name or reference of the customer")
+    ordering = ("-last_activity_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        newest = Message.objects.filter(session=OuterRef("pk")).order_by("-seq")
+        # A subquery on (session, seq): one index look-up per row instead of a join of all messages.
+        return list_sessions().annotate(newest_content=Subquery(newest.values("content")[:1]))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The transcript; there is no form, because nobody edits what was said."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        session = cast("Session", self.get_object(request, object_id))
+        before = request.GET.get("before", "")
+        context = {
+            **page_context(self, request, _customer(session)),
+            "session": session,
+            "status_label": SESSION_LABELS[session.status],
+            "transcript": read_transcript(
+                session, before=int(before) if before.isdecimal() and len(before) < 16 else None
+            ),
+            "num_tasks": session.tasks.count(),
+            "context_json": pretty_json(session.context) if session.context else "",
+            "metadata_json": pretty_json(session.metadata) if session.metadata else "",
+        }
+        return TemplateResponse(request, "orkesta/conversations/session.html", context)
+
+    @display(description=_("customer"), header=True, ordering="user_name")
+    def customer(self, session: Session) -> list[Any]:
+        name = _customer(session)
+        detail = session.user_ref if session.user_name else str(session.pk)[:13]
+        return [name, detail, name[:2]]
+
+    @display(description=_("last line"), empty_value="-")
+    def last_line(self, session: Any) -> str | None:
+        line = " ".join((session.newest_content or "").split())
+        return f"{line[:89]}…" if len(line) > 90 else line or None
+
+    @display(description=_("agent"), ordering="active_agent__name", empty_value="-")
+    def agent(self, session: Session) -> str | None:
+        return session.active_agent.name if session.active_agent else None
+
+    @display(description=_("status"), ordering="status", label=SESSION_LABELS)
+    def shown_status(self, session: Session) -> tuple[str, str]:
+        return session.status, session.get_status_display()
+
+    @display(description=_("last activity"), ordering="last_activity_at")
+    def activity(self, session: Session) -> str:
+        return ago(session.last_activity_at)
+
+
+def _customer(session: Session) -> str:
+    return session.user_name or session.user_ref or gettext("Anonymous")

@@ -1,0 +1,73 @@
+"""A task as a line of steps: what was decided, by whom, why, and what it took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from conversations.admin.shown import duration, pretty_json
+from conversations.admin.transcript import agent_names
+from conversations.models import Message, Step, Task
+from conversations.selectors import list_steps
+from conversations.states import StepKind
+
+ICONS: Final = {StepKind.ROUTE: "alt_route", StepKind.MODEL: "neurology"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One step of the line. `share` is its part of the longest step's time, in percent."""
+
+    step: Step
+    icon: str
+    agent_name: str
+    took: str
+    first_token: str
+    share: int
+    input: str
+    output: str
+
+    @property
+    def has_failed(self) -> bool:
+        return self.step.status == "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    question: Message | None
+    answer: Message | None
+    stops: Sequence[Stop]
+    tokens: int
+    took: str
+
+
+def read_timeline(task: Task) -> Timeline:
+    """Everything that is known of the task, in four queries."""
+    steps = list(list_steps(task.pk))
+    said = {message.role: message for message in task.messages.all()}
+    names = agent_names({step.agent_slug for step in steps})
+    longest = max((step.duration_ms for step in steps), default=0.0) or 1.0
+    ended = task.finished_at and task.started_at and task.finished_at - task.started_at
+    return Timeline(
+        question=said.get(Message.Role.USER),
+        answer=said.get(Message.Role.ASSISTANT),
+        stops=[_stop(step, names.get(step.agent_slug, step.agent_slug), longest) for step in steps],
+        tokens=sum(step.input_tokens + step.output_tokens for step in steps),
+        took=duration(ended or sum(step.duration_ms for step in steps)),
+    )
+
+
+def _stop(step: Step, agent_name: str, longest: float) -> Stop:
+    return Stop(
+        step=step,
+        icon=ICONS.get(StepKind(step.kind), "radio_button_checked"),
+        agent_name=agent_name,
+        took=duration(step.duration_ms),
+        first_token=duration(step.first_token_ms),
+        share=max(1, round(100 * step.duration_ms / longest)),
+        input=_folded(step.input),
+        output=_folded(step.output),
+    )
+
+
+def _folded(value: Any) -> str:
+    return pretty_json(value) if value else ""
