@@ -208,13 +208,26 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Orkesta",
-    "DESCRIPTION": "Conversations, tasks and their live events. Errors are RFC 9457 problem details.",
+    "DESCRIPTION": (
+        "Send a message, follow its answer, look up what was said. Every call needs an API key, as "
+        "`Authorization: Bearer ork_…` or `X-API-Key: ork_…`; the key decides the tenant and what "
+        "may be done.\n\nErrors are `application/problem+json` (RFC 9457): go by `code`. Lists are "
+        "pages: send `next_cursor` back as `cursor` while `has_more` is true. In bodies, `null` "
+        "and an empty text mean that a value is not given."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SORT_OPERATIONS": False,
+    "TAGS": [
+        {"name": "chat", "description": "Talk to the tenant's agents."},
+        {"name": "tasks", "description": "The work that each message sets going."},
+        {"name": "sessions", "description": "Conversations: their messages and events."},
+        {"name": "agents", "description": "Who can answer."},
+    ],
     "ENUM_NAME_OVERRIDES": {
         "SessionStatus": "conversations.states.SessionStatus",
         "StepKind": "conversations.states.StepKind",

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -105,7 +105,7 @@ def _note_use(key: ApiKey) -> None:
         return
     not_noted = Q(last_used_at__isnull=True) | Q(last_used_at__lte=now - LAST_USED_EVERY)
     try:
-        with scopes_disabled():
+        with scopes_disabled(), transaction.atomic():
             ApiKey.objects.filter(not_noted, pk=key.pk).update(last_used_at=now)
     except DatabaseError:
         # A busy database must not turn a good key away over a statistic.

@@ -20,7 +20,7 @@ from orkesta.errors import (
 
 _BY_STATUS: Final[dict[int, type[OrkestaError]]] = {
     error.http_status: error
-    for error in (Malformed, Forbidden, NotFound, MethodNotAllowed, BodyTooLarge, Unavailable)
+    for error in (Forbidden, NotFound, MethodNotAllowed, BodyTooLarge, Unavailable)
 }
 
 
@@ -40,14 +40,20 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if is_api(request) and response.status_code >= 400 and _is_page(response):
-            kind = _BY_STATUS.get(response.status_code)
-            if kind is None:
-                kind = Malformed if response.status_code < 500 else InternalError
-            return _with_headers_of(response, problem_response(kind(), request))
+            return _with_headers_of(response, problem_response(_told_by(response), request))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return problem_response(exception, request) if is_api(request) else None
+
+
+def _told_by(page: HttpResponseBase) -> OrkestaError:
+    kind = _BY_STATUS.get(page.status_code)
+    if kind is not None:
+        return kind()
+    if page.status_code >= 500:
+        return InternalError()
+    return Malformed("The request is not acceptable: its host, address or headers are at fault.")
 
 
 def _is_page(response: HttpResponseBase) -> bool:

@@ -49,7 +49,7 @@ MAX_FAULTS: Final = 50
 
 _TRANSLATIONS: Final[list[tuple[type[BaseException], Callable[[Any], OrkestaError]]]] = [
     (drf.ValidationError, lambda exc: invalid(exc.get_full_details())),
-    (DjangoValidationError, lambda exc: invalid({"": _django_faults(exc)})),
+    (DjangoValidationError, lambda exc: invalid(_django_faults(exc))),
     (drf.NotFound, lambda exc: NotFound()),
     (Http404, lambda exc: NotFound()),
     (drf.MethodNotAllowed, lambda exc: MethodNotAllowed()),
@@ -124,13 +124,21 @@ def _faults(details: Any, pointer: str, prefix: str) -> Iterator[tuple[str, Mapp
 
 def _below(pointer: str, key: str, prefix: str) -> str:
     """One step down, as JSON Pointer (RFC 6901) spells it; errors of the whole stay here."""
-    if key in {"", "non_field_errors"}:
+    if key in {"", "non_field_errors", "__all__"}:
         return pointer
     return f"{pointer}{prefix}{key.replace('~', '~0').replace('/', '~1')}"
 
 
-def _django_faults(exc: DjangoValidationError) -> list[dict[str, str]]:
-    return [{"message": message, "code": exc.code or "invalid"} for message in exc.messages]
+def _django_faults(exc: DjangoValidationError) -> dict[str, list[dict[str, str]]]:
+    by_field = exc.error_dict if hasattr(exc, "error_dict") else {"": exc.error_list}
+    return {
+        name: [
+            {"message": message, "code": error.code or "invalid"}
+            for error in errors
+            for message in error.messages
+        ]
+        for name, errors in by_field.items()
+    }
 
 
 def _log(exc: BaseException, error: OrkestaError) -> None:
