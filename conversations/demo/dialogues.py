@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from itertools import zip_longest
 from uuid import UUID
 
@@ -48,8 +49,8 @@ async def _converse(
     for messages in zip_longest(*(dialogue.messages for dialogue in dialogues)):
         for session_id, message in zip(sessions, messages, strict=True):
             if message is not None:
-                said = {"principal": principal, "session_id": session_id, "message": message}
-                await in_tenant(principal.tenant_id, post_message, **said)
+                post = partial(post_message, principal=principal, session_id=session_id)
+                await in_tenant(principal.tenant_id, post, message=message)
         while await worker.run_once():
             pass
     await gateway.aclose()
