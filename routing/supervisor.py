@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-import jsonschema
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from routing.errors import LLMError, NoAgent
 from routing.gateway import Gateway
@@ -186,13 +187,14 @@ def _read(text: str, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str
     """The answer that fits the schema, or None and what is wrong with it."""
     try:
         answer = json.loads(text)
-        jsonschema.validate(answer, schema, cls=jsonschema.Draft202012Validator)
+        # The schema is ours: `jsonschema.validate` would check it anew each time, for 5 ms of CPU.
+        misfit = best_match(Draft202012Validator(schema).iter_errors(answer))
     except json.JSONDecodeError as exc:
         return None, f"it is not JSON ({exc.msg} at {exc.pos})"
-    except jsonschema.ValidationError as exc:
-        return None, f"{exc.json_path}: {exc.message}"[:500]
     except RecursionError:
         return None, "it is nested too deeply"
+    if misfit is not None:
+        return None, f"{misfit.json_path}: {misfit.message}"[:500]
     return answer, ""
 
 
