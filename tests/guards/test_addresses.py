@@ -25,7 +25,7 @@ BODIES: dict[str, dict[str, str]] = {
     "chat-status": {"task_id": "task_id"},
     "chat-cancel": {"task_id": "task_id"},
 }
-#: Addresses that take neither a parameter nor an id in the body; their lists must not show anything.
+#: Addresses that take neither a parameter nor an id in the body.
 LISTS = {"tasks", "sessions", "agents"}
 CANARY = "canary-of-the-rival"
 
@@ -106,9 +106,7 @@ def test_every_address_asks_for_a_scope(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "door", [door for door in DOORS if door[0].name not in LISTS], ids=spelled
-)
+@pytest.mark.parametrize("door", [door for door in DOORS if door[0].name not in LISTS], ids=spelled)
 def test_another_tenants_rows_are_not_there(
     door: tuple[Address, str], theirs: Rows, acme: House
 ) -> None:

@@ -23,7 +23,9 @@ def test_rows_of_tenants_are_shown_by_the_tenants_admin_only() -> None:
 
 def test_every_other_page_is_guarded_too() -> None:
     assert our_pages()
-    plain = [page.model._meta.label for page in our_pages() if not isinstance(page, GuardedModelAdmin)]
+    plain = [
+        page.model._meta.label for page in our_pages() if not isinstance(page, GuardedModelAdmin)
+    ]
     assert plain == []
 
 
