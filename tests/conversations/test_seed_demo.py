@@ -207,3 +207,20 @@ def test_customers_were_answered_as_any_others_are() -> None:
         )
         assert answer.agent_slug == "pedidos"
         assert "680.00" in answer.content
+
+
+@pytest.mark.django_db
+def test_how_to_enter_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match="seed_demo"):
+        call_command("demo_access", skip_checks=True)
+    seed()
+    call_command("demo_access", "--tenant", "floreria", skip_checks=True)
+    access = find_access("floreria")
+    assert access is not None
+    assert capsys.readouterr().out.splitlines() == [
+        "Tenant  floreria",
+        f"Admin   user demo2   password {access.password}",
+        f"API key {access.api_key}",
+    ]
+    call_command("demo_access", "--operator", skip_checks=True)
+    assert "user operator" in capsys.readouterr().out
