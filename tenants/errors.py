@@ -9,9 +9,15 @@
   + Forbidden (403)
     - ScopeMissing              scope_missing
     - TenantSuspended           tenant_suspended
+  + Malformed (400)
+    - IdempotencyKeyMalformed   idempotency_key_malformed
+  + Conflict (409)
+    - IdempotencyInProgress     idempotency_in_progress
+  + Invalid (422)
+    - IdempotencyKeyReused      idempotency_key_reused
 """
 
-from orkesta.errors import Forbidden, Unauthenticated
+from orkesta.errors import Conflict, Forbidden, Invalid, Malformed, Unauthenticated
 
 
 class KeyMissing(Unauthenticated):
@@ -48,3 +54,22 @@ class TenantSuspended(Forbidden):
     """The tenant is suspended."""
 
     code = "tenant_suspended"
+
+
+class IdempotencyKeyMalformed(Malformed):
+    """An `Idempotency-Key` has 1 to 255 visible ASCII characters."""
+
+    code = "idempotency_key_malformed"
+
+
+class IdempotencyInProgress(Conflict):
+    """A request with this `Idempotency-Key` is still being answered; ask again in a second."""
+
+    code = "idempotency_in_progress"
+    retryable = True
+
+
+class IdempotencyKeyReused(Invalid):
+    """This `Idempotency-Key` was used for another request."""
+
+    code = "idempotency_key_reused"

@@ -161,3 +161,27 @@ class ApiKey(TenantModel):
         return self.revoked_at is None and (
             self.expires_at is None or self.expires_at > timezone.now()
         )
+
+
+class IdempotencyRecord(TenantModel):
+    """The answer given to a request that carried an `Idempotency-Key`."""
+
+    owner = models.CharField(max_length=36, blank=True)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status_code = models.PositiveSmallIntegerField(default=0)
+    body = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("idempotency record")
+        verbose_name_plural = _("idempotency records")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "owner", "key"], name="idempotency_key_per_owner"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -26,7 +26,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", bound=models.Model, covariant=True)
 
-__all__ = ["ScopeError", "TenantManager", "TenantModel", "current_tenant_id", "in_tenant", "scopes_disabled", "tenant_scope"]  # fmt: skip
+__all__ = [
+    "ScopeError",
+    "TenantManager",
+    "TenantModel",
+    "current_tenant_id",
+    "in_tenant",
+    "scopes_disabled",
+    "tenant_scope",
+]
 
 
 @contextmanager
@@ -159,7 +167,7 @@ class TenantModel(models.Model):
         return rows.values_list("tenant_id", flat=True).first()
 
     def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Django saves through the unscoped base manager: narrow the UPDATE to this row's tenant."""
+        """Django saves through the unscoped base manager: narrow it to this row's tenant."""
         return super()._do_update(base_qs.filter(tenant_id=self.tenant_id), *args, **kwargs)
 
 

@@ -21,6 +21,7 @@ from conversations.models import Task
 from orkesta.api.endpoint import Endpoint, read_body
 from orkesta.api.openapi import problems
 from tenants.authentication import principal_of
+from tenants.idempotency import idempotent
 from tenants.principals import Scope
 
 TASK_ID = "019aa33c-5b7c-7d3f-b04d-2c0b5a8c1f10"
@@ -65,6 +66,7 @@ _SEND = [
 class ChatSendView(Endpoint):
     required_scopes = {"POST": Scope.CHAT_WRITE}
 
+    @idempotent
     @extend_schema(
         operation_id="chat_send",
         summary="Send a message",
@@ -105,6 +107,7 @@ class ChatSendView(Endpoint):
 class ChatStatusView(Endpoint):
     required_scopes = {"POST": Scope.TASKS_READ}
 
+    @idempotent
     @extend_schema(
         operation_id="chat_status",
         summary="Ask how a message is going",
@@ -122,6 +125,7 @@ class ChatStatusView(Endpoint):
 class ChatCancelView(Endpoint):
     required_scopes = {"POST": Scope.TASKS_CONTROL}
 
+    @idempotent
     @extend_schema(
         operation_id="chat_cancel",
         summary="Stop answering",

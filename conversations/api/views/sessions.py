@@ -22,6 +22,7 @@ from orkesta.api.endpoint import Endpoint, answer_page, read_body, read_query
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from orkesta.api.pages import LogPages, read_limit
 from tenants.authentication import principal_of
+from tenants.idempotency import idempotent
 from tenants.principals import Scope
 
 
@@ -40,6 +41,7 @@ class SessionListView(Endpoint):
         wanted = read_query(SessionQuerySerializer, request)
         return answer_page(selectors.list_sessions().filter(**wanted), SessionSerializer, request)
 
+    @idempotent
     @extend_schema(
         operation_id="sessions_open",
         summary="Open a session",
@@ -121,6 +123,7 @@ class SessionEventsView(Endpoint):
 class SessionCloseView(Endpoint):
     required_scopes = {"POST": Scope.CHAT_WRITE}
 
+    @idempotent
     @extend_schema(
         operation_id="sessions_close",
         summary="Close a session",

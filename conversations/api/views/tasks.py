@@ -15,6 +15,7 @@ from conversations.api.serializers.tasks import (
 )
 from orkesta.api.endpoint import Endpoint, answer_page, read_query
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
+from tenants.idempotency import idempotent
 from tenants.principals import Scope
 
 
@@ -51,6 +52,7 @@ class TaskView(Endpoint):
 class TaskCancelView(Endpoint):
     required_scopes = {"POST": Scope.TASKS_CONTROL}
 
+    @idempotent
     @extend_schema(
         operation_id="tasks_cancel",
         summary="Stop a task",
