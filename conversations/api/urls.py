@@ -10,6 +10,12 @@ from conversations.api.views.sessions import (
     SessionMessagesView,
     SessionView,
 )
+from conversations.api.views.task_control import (
+    TaskForkView,
+    TaskPauseView,
+    TaskResumeView,
+    TaskRetryView,
+)
 from conversations.api.views.tasks import TaskCancelView, TaskListView, TaskView
 
 urlpatterns = [
@@ -19,6 +25,10 @@ urlpatterns = [
     path("tasks", TaskListView.as_view(), name="tasks"),
     path("tasks/<uuid:task_id>", TaskView.as_view(), name="task"),
     path("tasks/<uuid:task_id>/cancel", TaskCancelView.as_view(), name="task-cancel"),
+    path("tasks/<uuid:task_id>/pause", TaskPauseView.as_view(), name="task-pause"),
+    path("tasks/<uuid:task_id>/resume", TaskResumeView.as_view(), name="task-resume"),
+    path("tasks/<uuid:task_id>/retry", TaskRetryView.as_view(), name="task-retry"),
+    path("tasks/<uuid:task_id>/fork", TaskForkView.as_view(), name="task-fork"),
     path("sessions", SessionListView.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>", SessionView.as_view(), name="session"),
     path("sessions/<uuid:session_id>/messages", SessionMessagesView.as_view(), name="messages"),

@@ -12,6 +12,10 @@ from tests.conversations.stored import num_rows
 PATHS = [
     ("GET", "/api/v1/tasks/{task_id}"),
     ("POST", "/api/v1/tasks/{task_id}/cancel"),
+    ("POST", "/api/v1/tasks/{task_id}/pause"),
+    ("POST", "/api/v1/tasks/{task_id}/resume"),
+    ("POST", "/api/v1/tasks/{task_id}/retry"),
+    ("POST", "/api/v1/tasks/{task_id}/fork"),
     ("GET", "/api/v1/tasks/{task_id}/stream"),
     ("GET", "/api/v1/sessions/{session_id}"),
     ("GET", "/api/v1/sessions/{session_id}/messages"),
@@ -42,9 +46,10 @@ def test_another_tenants_thing_is_no_thing(
     acme_api: Caller, theirs: dict[str, str], method: str, path: str
 ) -> None:
     before = num_rows()
-    foreign = essence(acme_api.request(method, path.format(**theirs)))
+    body = {"after_step": 0}
+    foreign = essence(acme_api.request(method, path.format(**theirs), body))
     absent = essence(
-        acme_api.request(method, path.format(task_id=NO_SUCH_ID, session_id=NO_SUCH_ID))
+        acme_api.request(method, path.format(task_id=NO_SUCH_ID, session_id=NO_SUCH_ID), body)
     )
     assert foreign == absent
     assert num_rows() == before

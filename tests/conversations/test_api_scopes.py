@@ -23,6 +23,10 @@ CALLS = [
     ("GET", "tasks", Scope.TASKS_READ),
     ("GET", f"tasks/{NO_SUCH_ID}", Scope.TASKS_READ),
     ("POST", f"tasks/{NO_SUCH_ID}/cancel", Scope.TASKS_CONTROL),
+    ("POST", f"tasks/{NO_SUCH_ID}/pause", Scope.TASKS_CONTROL),
+    ("POST", f"tasks/{NO_SUCH_ID}/resume", Scope.TASKS_CONTROL),
+    ("POST", f"tasks/{NO_SUCH_ID}/retry", Scope.TASKS_CONTROL),
+    ("POST", f"tasks/{NO_SUCH_ID}/fork", Scope.TASKS_CONTROL),
     ("GET", f"tasks/{NO_SUCH_ID}/stream", Scope.TASKS_READ),
     ("GET", "sessions", Scope.TASKS_READ),
     ("POST", "sessions", Scope.CHAT_WRITE),
@@ -51,7 +55,7 @@ def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, sc
     others = Caller(make_key(acme.tenant, [other for other in Scope if other != scope]))
     before = num_rows()
     body = assert_problem(
-        others.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID}),
+        others.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID, "after_step": 0}),
         403,
         "scope_missing",
     )
@@ -62,7 +66,7 @@ def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, sc
 @pytest.mark.parametrize(("method", "path", "scope"), CALLS)
 def test_a_key_with_the_scope_alone_may(acme: House, method: str, path: str, scope: Scope) -> None:
     api = Caller(make_key(acme.tenant, [scope]))
-    response = api.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID})
+    response = api.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID, "after_step": 0})
     assert response.status_code in {200, 201, 202, 404}
 
 
