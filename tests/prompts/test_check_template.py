@@ -21,6 +21,7 @@ PLACES = [
     ("{{ a b }}", 1, 6, "expected token"),
     ("text\n{% if a %}\nmore", 3, 1, "Unexpected end of template"),
     ("{% frobnicate %}", 1, 4, "unknown tag"),
+    ("text\n\n   {%- frobnicate %}", 3, 8, "unknown tag"),
     ("{{ [a] }}", 1, 5, "only constants"),
     ("{{ loop.index }}", 1, 4, "'loop'"),
     ("{{ self }}", 1, 4, "'self'"),

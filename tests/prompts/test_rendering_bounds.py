@@ -15,6 +15,7 @@ DATA: dict[str, Any] = {
     "long": [str(number) for number in range(1_000)],
     "rows": [{"key": "x" * 200, "value": number} for number in range(1_000)],
     "grid": [[number] * 18 for number in range(700)],
+    "mirror": [{"key": "x" * 200, "value": number} for number in range(1_000)],
     "small": "x",
     "seven": 7,
 }
@@ -35,6 +36,7 @@ BODIES = [
     "{% set q = range(1)|map('round')|sum %}",
     "{% set q = 'word' in long %}",
     "{% set q = long == long|list %}",
+    "{% set q = rows == mirror %}",
     "{% set q = rows|sort(attribute='key') %}",
     "{% set q = rows|map(attribute='key')|unique %}",
     "{% set q = grid|tojson %}",
