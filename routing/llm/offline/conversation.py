@@ -1,0 +1,240 @@
+"""A chat request as the offline model reads it, or a reason why it is none."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from routing.llm.offline.briefing import Briefing, read_briefing
+from routing.llm.offline.catalogue import Catalogue, Mention, catalogue_of
+from routing.llm.offline.dialogue import basket_after
+from routing.llm.offline.language import Language, language_of
+
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: Final[Mapping[str, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+
+
+class BadRequest(Exception):
+    """The request is not a chat completion; `param` says where."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The messages of a request and what can be read out of them."""
+
+    turns: tuple[Turn, ...]
+
+    @property
+    def briefing(self) -> Briefing:
+        return read_briefing("\n".join(turn.text for turn in self.turns if turn.role == "system"))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return catalogue_of(self.briefing.products)
+
+    @property
+    def user_texts(self) -> tuple[str, ...]:
+        return tuple(turn.text for turn in self.turns if turn.role == "user")
+
+    @property
+    def last_text(self) -> str:
+        """What the user said last; empty when the user said nothing."""
+        return self.user_texts[-1] if self.user_texts else ""
+
+    @property
+    def language(self) -> Language:
+        """That of the last message; of a short one, that of the messages before."""
+        language = self.briefing.language
+        for text in self.user_texts:
+            language = language_of(text, default=language)
+        return language
+
+    @property
+    def basket(self) -> tuple[Mention, ...]:
+        return basket_after(self.user_texts, self.catalogue)
+
+    @property
+    def basket_before(self) -> tuple[Mention, ...]:
+        return basket_after(self.user_texts[:-1], self.catalogue)
+
+    @property
+    def tool_results(self) -> tuple[str, ...]:
+        """What tools answered since the user last spoke."""
+        results: list[str] = []
+        for turn in self.turns:
+            if turn.role == "user":
+                results.clear()
+            elif turn.role == "tool":
+                results.append(turn.text)
+        return tuple(results)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A valid request. `forced_tool` is a tool that must be called; "" for any of them."""
+
+    conversation: Conversation
+    tools: tuple[Tool, ...]
+    forced_tool: str | None
+    schema: Mapping[str, Any] | None
+    is_stream: bool
+    has_usage: bool
+    max_pieces: int | None
+    stop: tuple[str, ...]
+
+
+def read_request(body: Any) -> ChatRequest:
+    """The request in a decoded JSON body. Raises BadRequest."""
+    if not isinstance(body, Mapping):
+        raise BadRequest("The body must be a JSON object.")
+    if not isinstance(body.get("model"), str):
+        raise BadRequest("You must provide a model parameter.", param="model")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("[] is too short - 'messages'", param="messages")
+    tools = _tools(body)
+    options = body.get("stream_options") or {}
+    return ChatRequest(
+        conversation=Conversation(tuple(_turn(m, i) for i, m in enumerate(messages))),
+        tools=tools,
+        forced_tool=_forced_tool(body.get("tool_choice"), tools),
+        schema=_schema(body.get("response_format")),
+        is_stream=body.get("stream") is True,
+        has_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
+        max_pieces=_max_pieces(body),
+        stop=_stop(body.get("stop")),
+    )
+
+
+def _turn(message: Any, index: int) -> Turn:
+    param = f"messages[{index}]"
+    role = ROLES.get(str(message.get("role"))) if isinstance(message, Mapping) else None
+    if role is None:
+        raise BadRequest("Invalid message: it needs one of the known roles.", param=param)
+    content = message.get("content")
+    if content is None and role == "assistant":
+        content = ""
+    if isinstance(content, list):
+        content = " ".join(_part_text(part, param) for part in content)
+    if not isinstance(content, str):
+        raise BadRequest("Invalid type for content.", param=f"{param}.content")
+    return Turn(role, content)
+
+
+def _part_text(part: Any, param: str) -> str:
+    if not isinstance(part, Mapping):
+        raise BadRequest("Invalid type for a content part.", param=f"{param}.content")
+    text = part.get("text", "")
+    return text if isinstance(text, str) else ""
+
+
+def _tools(body: Mapping[str, Any]) -> tuple[Tool, ...]:
+    tools = body.get("tools") or []
+    if not isinstance(tools, list):
+        raise BadRequest("Invalid type for tools.", param="tools")
+    found = []
+    for index, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise BadRequest("A tool needs a function with a name.", param=f"tools[{index}]")
+        parameters = function.get("parameters") or {}
+        _check_schema(parameters, f"tools[{index}].function.parameters")
+        description = str(function.get("description") or "")
+        found.append(Tool(function["name"], description, parameters))
+    return () if body.get("tool_choice") == "none" else tuple(found)
+
+
+def _forced_tool(choice: Any, tools: tuple[Tool, ...]) -> str | None:
+    if choice == "required":
+        return ""
+    if not isinstance(choice, Mapping):
+        return None
+    function = choice.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if name not in {tool.name for tool in tools}:
+        raise BadRequest("tool_choice names a tool that is not offered.", param="tool_choice")
+    return str(name)
+
+
+def _schema(response_format: Any) -> Mapping[str, Any] | None:
+    if response_format is None or not isinstance(response_format, Mapping):
+        return None
+    if response_format.get("type") == "json_object":
+        return {"type": "object"}
+    if response_format.get("type") != "json_schema":
+        return None
+    wrapper = response_format.get("json_schema")
+    schema = wrapper.get("schema") if isinstance(wrapper, Mapping) else None
+    if not isinstance(schema, Mapping):
+        raise BadRequest(
+            "Missing required parameter: 'response_format.json_schema.schema'.",
+            param="response_format.json_schema.schema",
+        )
+    _check_schema(schema, "response_format.json_schema.schema")
+    return schema
+
+
+def _check_schema(schema: Any, param: str) -> None:
+    try:
+        problem = _problem_of(json.dumps(schema, sort_keys=True))
+    except RecursionError:
+        problem = "it is nested too deeply"
+    if problem or not isinstance(schema, Mapping):
+        raise BadRequest(f"Invalid schema: {problem or 'it must be an object'}.", param=param)
+
+
+@lru_cache(maxsize=256)
+def _problem_of(schema: str) -> str:
+    """What is wrong with a JSON Schema; empty when nothing is. Looked at once per schema."""
+    try:
+        Draft202012Validator.check_schema(json.loads(schema))
+    except SchemaError as exc:
+        return exc.message[:200]
+    return ""
+
+
+def _max_pieces(body: Mapping[str, Any]) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = body.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise BadRequest(f"{name} must be a positive integer.", param=name)
+        return value
+    return None
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list):
+        return tuple(item for item in value if isinstance(item, str) and item)
+    return ()

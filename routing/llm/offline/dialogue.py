@@ -1,0 +1,81 @@
+"""The thread of a conversation: what was asked for so far, and what short answers mean."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from routing.llm.offline.catalogue import Catalogue, Mention
+from routing.llm.offline.intents import has_cue
+from routing.llm.offline.quantities import numbers_in
+from routing.llm.offline.vocabulary import cues
+from routing.llm.offline.words import words
+
+YES: Final = cues(
+    """
+    si | confirmo | confirmado | confirmar | dale | ok | okey | okay | correcto | de acuerdo |
+    perfecto | adelante | va | claro | hazlo | esta bien | asi esta bien | por supuesto |
+    sale | yes | yep | sure | confirm | go ahead | sounds good | that s right | correct |
+    please do | deal
+    """
+)
+NO: Final = cues(
+    """
+    no | mejor no | cancela | cancelar | cancelalo | olvidalo | ya no | dejalo | nope |
+    cancel | forget it | never mind
+    """
+)
+ADDING: Final = cues(
+    """
+    agrega | anade | anadir | sumale | tambien | ademas | otro | otra | mas | add | also |
+    plus | another | more
+    """
+)
+REMOVING: Final = cues("quita | elimina | saca | menos | remove | without | drop")
+TOTAL: Final = cues(
+    """
+    total | cuanto es | cuanto seria | cuanto sale todo | en total | la cuenta |
+    how much is it | altogether
+    """
+)
+#: A follow-up is short; a longer message says what it is about.
+SHORT: Final = 7
+
+
+def is_yes(text: str) -> bool:
+    return len(words(text)) <= SHORT and has_cue(YES, text) and not is_no(text)
+
+
+def is_no(text: str) -> bool:
+    return len(words(text)) <= SHORT and has_cue(NO, text)
+
+
+def asks_total(text: str) -> bool:
+    return has_cue(TOTAL, text)
+
+
+def basket_after(texts: Iterable[str], catalogue: Catalogue) -> tuple[Mention, ...]:
+    """What a customer who said `texts`, in order, has spoken of last: products and quantities.
+
+    A product replaces the ones before it unless the words add or remove; a lone number changes
+    the quantity of the last one; a no empties the basket.
+    """
+    basket: tuple[Mention, ...] = ()
+    for text in texts:
+        basket = _step(basket, text, catalogue)
+    return basket
+
+
+def _step(basket: tuple[Mention, ...], text: str, catalogue: Catalogue) -> tuple[Mention, ...]:
+    mentions = catalogue.mentions(text)
+    if mentions:
+        named = {mention.product for mention in mentions}
+        rest = tuple(line for line in basket if line.product not in named)
+        if has_cue(REMOVING, text):
+            return rest
+        return rest + tuple(mentions) if has_cue(ADDING, text) else tuple(mentions)
+    if is_no(text):
+        return ()
+    numbers = numbers_in(text)
+    if basket and len(numbers) == 1 and numbers[0] > 0 and len(words(text)) <= SHORT:
+        return (*basket[:-1], replace(basket[-1], quantity=numbers[0]))
+    return basket

@@ -1,0 +1,167 @@
+"""What the offline model answers to a conversation, in words."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from routing.llm.offline import offers
+from routing.llm.offline.briefing import Briefing, Fact
+from routing.llm.offline.catalogue import Mention
+from routing.llm.offline.conversation import Conversation
+from routing.llm.offline.dialogue import asks_total, is_no, is_yes
+from routing.llm.offline.facts import answering, score
+from routing.llm.offline.intents import has_cue, weigh
+from routing.llm.offline.language import Language
+from routing.llm.offline.lexicon import GREETING, HUMAN, ORDER, PRODUCT
+from routing.llm.offline.phrases import PHRASES, Phrases
+from routing.llm.offline.results import summary
+from routing.llm.offline.vocabulary import FILLERS, cues
+from routing.llm.offline.words import words
+
+#: From here a fact is what was asked for, even if a product was named on the way.
+CERTAIN: Final = 1.0
+MAX_TOPICS: Final = 4
+MAX_EXAMPLES: Final = 3
+
+LISTING: Final = cues(
+    """
+    catalogo | lista de precios | que productos | que venden | que tienen | que manejan |
+    todo lo que | catalog | what do you sell | what do you have | what products | price list
+    """
+)
+THANKS: Final = cues("gracias | adios | hasta luego | nos vemos | thank | thanks | bye")
+CONTACTS: Final = cues(
+    """
+    telefono | contacto | whatsapp | correo | ubicacion | direccion | phone | contact |
+    email | address
+    """
+)
+
+
+def reply(talk: Conversation) -> str:
+    """The answer to the last message, in its language; says once that it comes offline."""
+    said = PHRASES[talk.language]
+    if talk.tool_results:
+        body = summary(talk.tool_results, said)
+    else:
+        body = _about_products(talk, said) or _about_the_rest(talk, said)
+    return f"{body} {said.mark}"
+
+
+def _about_products(talk: Conversation, said: Phrases) -> str:
+    """The answer when products are spoken of, now or in short answers to it; else empty."""
+    text = talk.last_text
+    facts = answering(talk.briefing.facts, text)
+    mentions = talk.catalogue.mentions(text)
+    if mentions:
+        return _offer_with_facts(talk.basket or mentions, mentions, facts, talk)
+    if facts:
+        return ""
+    if is_yes(text):
+        return offers.confirmation(talk.basket_before, talk.briefing.facts, said)
+    if is_no(text) and talk.basket_before:
+        return said.declined
+    is_changed = talk.basket != talk.basket_before
+    if talk.basket and (is_changed or asks_total(text)):
+        return offers.offer(talk.basket, said)
+    return ""
+
+
+def _offer_with_facts(
+    basket: Sequence[Mention],
+    mentions: Sequence[Mention],
+    facts: Sequence[Fact],
+    talk: Conversation,
+) -> str:
+    said = PHRASES[talk.language]
+    is_certain = bool(facts) and score(facts[0], talk.last_text) >= CERTAIN
+    if is_certain and all(mention.quantity is None for mention in mentions):
+        return ""
+    body = offers.offer(basket, said)
+    return f"{_told(facts)}\n{body}" if is_certain else body
+
+
+def _about_the_rest(talk: Conversation, said: Phrases) -> str:
+    text = talk.last_text
+    facts = answering(talk.briefing.facts, text)
+    if facts:
+        return _told(facts)
+    if has_cue(LISTING, text) and talk.briefing.products:
+        return offers.listing(talk.briefing.products, said)
+    weights = weigh(text)
+    intent = max(weights, key=lambda name: weights[name])
+    if not weights[intent] or intent == GREETING.name:
+        return _greeting(talk, said, is_understood=bool(weights[intent]))
+    if intent == HUMAN.name:
+        return _no_person(talk.briefing, said)
+    if intent in (PRODUCT.name, ORDER.name) and talk.briefing.products:
+        return _not_found(talk, said)
+    question = said.ask_by_intent.get(intent, said.ask)
+    return " ".join(filter(None, [said.unknown, offered(talk.briefing, said), question]))
+
+
+def _told(facts: Sequence[Fact]) -> str:
+    """Facts as sentences; those with a question for a key need only their answer."""
+    told = []
+    for fact in facts:
+        text = fact.text if fact.key.endswith("?") else f"{fact.key}: {fact.text}"
+        told.append(text if text[-1] in ".!?" else f"{text}.")
+    return " ".join(told)
+
+
+def _greeting(talk: Conversation, said: Phrases, *, is_understood: bool) -> str:
+    if has_cue(THANKS, talk.last_text):
+        return said.bye
+    opening = said.hello if is_understood or not talk.last_text.strip() else said.puzzled
+    return " ".join(
+        filter(
+            None,
+            [
+                opening,
+                introduction(talk.briefing, talk.language, said),
+                offered(talk.briefing, said),
+                said.ask,
+            ],
+        )
+    )
+
+
+def introduction(briefing: Briefing, language: Language, said: Phrases) -> str:
+    """Who speaks, as the prompt says it, when the prompt is in the language spoken."""
+    if not briefing.persona or briefing.language != language:
+        return ""
+    return said.i_am.format(who=briefing.persona)
+
+
+def offered(briefing: Briefing, said: Phrases) -> str:
+    """What the prompt lets it help with; empty when that is nothing in particular."""
+    topics = []
+    if briefing.products:
+        examples = _distinct_names(briefing)
+        topics.append(said.products_topic.format(examples=", ".join(examples)))
+    keys = [fact.key for fact in briefing.facts if not fact.key.endswith("?")]
+    topics += [f"{key[0].lower()}{key[1:]}" for key in keys[:MAX_TOPICS]]
+    if not topics:
+        return ""
+    *most, last = topics
+    joined = f"{', '.join(most)} {said.and_} {last}" if most else last
+    return said.can_help.format(topics=joined)
+
+
+def _distinct_names(briefing: Briefing) -> list[str]:
+    """Names of products that begin differently, as examples."""
+    by_first_word = {product.roots[0]: product.name for product in reversed(briefing.products)}
+    firsts = dict.fromkeys(product.roots[0] for product in briefing.products)
+    return [by_first_word[first] for first in list(firsts)[:MAX_EXAMPLES]]
+
+
+def _no_person(briefing: Briefing, said: Phrases) -> str:
+    contacts = [fact for fact in briefing.facts if has_cue(CONTACTS, fact.key)]
+    return " ".join(filter(None, [said.no_person, _told(contacts), offered(briefing, said)]))
+
+
+def _not_found(talk: Conversation, said: Phrases) -> str:
+    asked = [word for word in words(talk.last_text) if word not in FILLERS and not word.isdigit()]
+    if not asked:
+        return f"{offered(talk.briefing, said)} {said.ask_by_intent['product']}"
+    what = " ".join(asked[:6])
+    return f"{said.not_found.format(what=what)} {offered(talk.briefing, said)} {said.ask}"
