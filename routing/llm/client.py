@@ -1,0 +1,245 @@
+"""The LLM client: asks a target, streams the answer, and fails in one family of errors.
+
+What the openai SDK is good at, it does: building the request, authentication, errors. What costs,
+it does not: `AsyncOpenAI.post` skips the transformation of typed parameters, and the raw event
+lines are decoded here instead of making a pydantic object per chunk. CPU time per streamed turn
+of 32 tokens and 11 messages, one core, in-process upstream:
+
+    chat.completions.create(stream=True)                       5.2 ms
+    chat.completions.with_streaming_response.create + lines    2.2 ms
+    post of a ready body + lines decoded by orjson (this)      0.4 ms
+    the HTTP client alone, without the SDK                     0.15 ms
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+
+import httpx2
+import openai
+
+from routing.errors import LLMBadAnswer, LLMError, LLMTimeout
+from routing.llm.inprocess import InProcessTransport
+from routing.llm.offline import OfflineModel
+from routing.llm.pool import MakeTransport
+from routing.llm.retry import RetryPolicy, with_retries
+from routing.llm.sdk import make_sdk, post
+from routing.llm.translation import VENDOR_EXCEPTIONS, translate
+from routing.llm.types import OFFLINE_URL, Completion, LLMRequest, LLMTarget
+from routing.llm.wire import (
+    MAX_BODY_BYTES,
+    ChunkFold,
+    estimated_usage,
+    event_lines,
+    fold_whole,
+)
+
+#: After the answer is complete, wait this long for the end of the body: only then can the
+#: connection be used again.
+DRAIN_SECONDS: Final = 0.1
+
+
+@dataclass(slots=True)
+class _Clock:
+    """When the attempt began, when its first text came, when it last got forward."""
+
+    started: float
+    last_progress: float
+    first_text: float | None = None
+
+    @classmethod
+    def start(cls) -> "_Clock":
+        now = perf_counter()
+        return cls(now, now)
+
+    def note(self, *, has_text: bool) -> None:
+        self.last_progress = perf_counter()
+        if has_text and self.first_text is None:
+            self.first_text = self.last_progress
+
+    @property
+    def silence_seconds(self) -> float:
+        return perf_counter() - self.last_progress
+
+    @property
+    def first_text_ms(self) -> float | None:
+        return None if self.first_text is None else (self.first_text - self.started) * 1000
+
+
+class LLMClient:
+    """Asks language models. One per process and event loop: it owns the connection pool.
+
+    Every call raises `LLMError` or a subclass. Transient failures (no connection, silence, 429,
+    502, 503, 504) are tried again by `retry`, never after the first piece of the answer.
+
+    `make_transport` makes what carries requests to the network (default: plain pools).
+    `transports` puts others before it by URL prefix, as mounts do: `{"https://llm.test": …}`.
+    """
+
+    def __init__(
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        make_transport: MakeTransport | None = None,
+        transports: Mapping[str, httpx2.AsyncBaseTransport] | None = None,
+        offline_delay_seconds: float = 0.012,
+    ) -> None:
+        self._retry = retry or RetryPolicy()
+        offline = InProcessTransport(OfflineModel(piece_delay_seconds=offline_delay_seconds))
+        mounts = {OFFLINE_URL: offline, **(transports or {})}
+        self._sdk = make_sdk(make_transport=make_transport, mounts=mounts)
+
+    async def aclose(self) -> None:
+        """Close the pool. Answers still running are cut off."""
+        await self._sdk.close()
+
+    async def stream(
+        self, target: LLMTarget, request: LLMRequest
+    ) -> AsyncGenerator[str | Completion, None]:
+        """Pieces of text as they arrive, never empty, and lastly one Completion.
+
+        `aclose()`, or cancelling whoever awaits the next piece, closes the upstream stream at
+        once. An error after the first piece leaves that piece standing: nothing is repeated.
+        """
+        attempts = with_retries(lambda: self._stream_once(target, request), self._retry)
+        async with aclosing(attempts) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
+        """The whole answer at once, not streamed on the wire; for structured output."""
+        attempts = with_retries(lambda: self._complete_once(target, request), self._retry)
+        async with aclosing(attempts) as answers:
+            async for answer in answers:
+                if isinstance(answer, Completion):
+                    return answer
+        raise LLMBadAnswer
+
+    async def _complete_once(
+        self, target: LLMTarget, request: LLMRequest
+    ) -> AsyncGenerator[str | Completion, None]:
+        clock = _Clock.start()
+        try:
+            async with asyncio.timeout(target.timeout_seconds):
+                response = await post(self._sdk, target, request, stream=False)
+                fold = fold_whole(await _read_bounded(response))
+        except TimeoutError as exc:
+            raise _silent(target) from exc
+        except VENDOR_EXCEPTIONS as exc:
+            raise translate(exc, target) from _cause(exc)
+        yield _completion(request, fold, clock)
+
+    async def _stream_once(
+        self, target: LLMTarget, request: LLMRequest
+    ) -> AsyncGenerator[str | Completion, None]:
+        clock = _Clock.start()
+        fold = ChunkFold()
+        response = await self._start(target, request)
+        try:
+            if response.headers.get("content-type", "").startswith("application/json"):
+                # Some servers ignore `stream` and answer with one document.
+                fold = fold_whole(await _read_bounded(response))
+                if fold.text:
+                    clock.note(has_text=True)
+                    yield fold.text
+            else:
+                async with aclosing(_chunks_of(response)) as chunks:
+                    async with aclosing(_texts(chunks, target, fold, clock)) as texts:
+                        async for text in texts:
+                            yield text
+                    await _drain(chunks)
+        except VENDOR_EXCEPTIONS as exc:
+            raise translate(exc, target) from _cause(exc)
+        finally:
+            await response.aclose()
+        yield _completion(request, fold, clock)
+
+    async def _start(self, target: LLMTarget, request: LLMRequest) -> httpx2.Response:
+        """The response of a stream, its body still unread, within the target's timeout."""
+        try:
+            async with asyncio.timeout(target.timeout_seconds):
+                return await post(self._sdk, target, request, stream=True)
+        except TimeoutError as exc:
+            raise _silent(target) from exc
+        except VENDOR_EXCEPTIONS as exc:
+            raise translate(exc, target) from _cause(exc)
+
+
+async def _chunks_of(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    async for chunk in response.aiter_bytes():
+        yield chunk
+
+
+async def _texts(
+    chunks: AsyncIterator[bytes], target: LLMTarget, fold: ChunkFold, clock: _Clock
+) -> AsyncGenerator[str, None]:
+    """The texts of a stream up to its end, folded on the way; LLMTimeout when it falls silent."""
+    async with aclosing(event_lines(chunks)) as batches:
+        async for payloads in batches:
+            for payload in payloads:
+                text, is_progress = fold.add(payload)
+                if is_progress:
+                    clock.note(has_text=bool(text))
+                if text:
+                    yield text
+                    # However long the reader took, that was not the model's silence.
+                    clock.last_progress = perf_counter()
+            if fold.is_done:
+                break
+            # The read timeout sees bytes; comments and empty chunks are bytes, but no answer.
+            if clock.silence_seconds > target.timeout_seconds:
+                raise _silent(target)
+    rest = fold.finish()
+    if rest:
+        yield rest
+
+
+async def _read_bounded(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise LLMBadAnswer("The language model's answer never ends.")
+    finally:
+        await response.aclose()
+    return bytes(body)
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                pass
+    except (TimeoutError, *VENDOR_EXCEPTIONS):
+        return  # The answer is whole; only the connection is lost.
+
+
+def _completion(request: LLMRequest, fold: ChunkFold, clock: _Clock) -> Completion:
+    return Completion(
+        text=fold.text,
+        tool_calls=fold.tool_calls,
+        finish_reason=fold.finish_reason,
+        usage=fold.usage or estimated_usage(request, fold),
+        model=fold.model,
+        response_id=fold.response_id,
+        first_token_ms=clock.first_text_ms,
+        duration_ms=(perf_counter() - clock.started) * 1000,
+    )
+
+
+def _silent(target: LLMTarget) -> LLMError:
+    return LLMTimeout(
+        f"The language model did not answer within {target.timeout_seconds:g} s.",
+        endpoint=target.name,
+    )
+
+
+def _cause(exc: Exception) -> Exception | None:
+    """The exception to chain. A status error's text holds the provider's body, which may hold a
+    key, and tracebacks are logged: that one is left out.
+    """
+    return None if isinstance(exc, openai.APIStatusError) else exc

@@ -1,0 +1,69 @@
+"""Trying again, but only as long as nobody has seen a word of the answer."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from routing.errors import LLMError, LLMRateLimited, LLMTimeout, LLMUnreachable
+from routing.llm.types import Completion
+
+TRANSIENT = (LLMTimeout, LLMUnreachable, LLMRateLimited)
+
+Attempt = Callable[[], AsyncGenerator[str | Completion, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Up to `attempts` in all; waits double from `first_wait_seconds`, with full jitter above half.
+
+    A provider that asks for a longer wait (`Retry-After`) is obeyed up to `max_wait_seconds`;
+    asked for more, we give up at once instead of coming too early.
+    """
+
+    attempts: int = 3
+    first_wait_seconds: float = 0.5
+    max_wait_seconds: float = 10.0
+
+    def wait_before(self, attempt: int, error: LLMError) -> float | None:
+        """Seconds to wait before `attempt` (2, 3, …) after `error`; None when it is final."""
+        if attempt > self.attempts or not is_transient(error):
+            return None
+        asked = error.retry_after_seconds
+        if asked is not None:
+            return asked if asked <= self.max_wait_seconds else None
+        ceiling = min(self.first_wait_seconds * 2.0 ** (attempt - 2), self.max_wait_seconds)
+        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+
+
+def is_transient(error: LLMError) -> bool:
+    """True for what may pass by itself within seconds; an exhausted account does not."""
+    if error.details.get("provider_code") == "insufficient_quota":
+        return False
+    return isinstance(error, TRANSIENT)
+
+
+async def with_retries(
+    start: Attempt, policy: RetryPolicy
+) -> AsyncGenerator[str | Completion, None]:
+    """What the first attempt that gets as far as a piece yields, to its end, be it good or bad.
+
+    The Completion says how many attempts there were. Closing this closes the running attempt.
+    """
+    for attempt in range(1, policy.attempts + 1):
+        has_yielded = False
+        try:
+            async with aclosing(start()) as pieces:
+                async for piece in pieces:
+                    has_yielded = True
+                    if isinstance(piece, Completion):
+                        piece = replace(piece, attempts=attempt)
+                    yield piece
+        except LLMError as error:
+            wait = None if has_yielded else policy.wait_before(attempt + 1, error)
+            if wait is None:
+                raise
+            await asyncio.sleep(wait)
+        else:
+            return
