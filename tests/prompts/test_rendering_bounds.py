@@ -14,7 +14,7 @@ DATA: dict[str, Any] = {
     "wide": "ñ b" * 60_000,
     "long": [str(number) for number in range(1_000)],
     "rows": [{"key": "x" * 200, "value": number} for number in range(1_000)],
-    "grid": [[number] * 18 for number in range(700)],
+    "grid": [[number] * 18 for number in range(500)],
     "mirror": [{"key": "x" * 200, "value": number} for number in range(1_000)],
     "small": "x",
     "seven": 7,

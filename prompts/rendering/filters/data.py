@@ -10,7 +10,6 @@ from prompts.rendering.context import (
     RenderContext,
     check_size,
     check_text,
-    defined,
     list_of,
     text_of,
     whole_number_of,
