@@ -99,6 +99,7 @@ if IS_SQLITE:
     # WAL lets readers work beside the one writer; IMMEDIATE takes the write lock at BEGIN, where
     # waiting is possible, instead of failing in the middle ("database is locked").
     DATABASES["default"] |= {
+        "ENGINE": "orkesta.sqlite",
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
@@ -108,10 +109,10 @@ if IS_SQLITE:
         "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},
     }
 else:
+    # Threads of a pool of 8 or more hold a connection each, and so do those that serve HTTP.
+    pool = {"min_size": 2, "max_size": ENV["ORCHESTRATOR_DATABASE_THREADS"] * 2 + 8}
     DATABASES["default"] |= {
-        "OPTIONS": {
-            "pool": {"min_size": 2, "max_size": ENV["ORCHESTRATOR_DATABASE_THREADS"] * 2 + 8}
-        },
+        "OPTIONS": {**DATABASES["default"].get("OPTIONS", {}), "pool": pool},
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -167,6 +168,8 @@ X_FRAME_OPTIONS = "DENY"
 
 CORS_ALLOWED_ORIGINS = [o for o in ALLOWED_ORIGINS if urlparse(o).scheme]
 CORS_URLS_REGEX = r"^/api/.*$"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "last-event-id", "x-api-key", "x-request-id"]
+CORS_EXPOSE_HEADERS = ["location", "retry-after", "x-request-id"]
 CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -178,3 +178,8 @@ def test_other_methods_are_refused(acme_api: Caller, method: str) -> None:
 def test_the_answer_is_json_whatever_is_accepted(acme_api: Caller, accept: str) -> None:
     assert acme_api.get("/api/v1/tasks", Accept=accept)["Content-Type"] == "application/json"
     assert_problem(acme_api.get("/api/v1/nothing", Accept=accept), 404, "not_found")
+
+
+def test_a_head_request_is_answered_like_a_get(acme_api: Caller) -> None:
+    response = acme_api.request("HEAD", "/api/v1/tasks")
+    assert (response.status_code, response.content) == (200, b"")
