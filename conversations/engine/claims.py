@@ -116,7 +116,8 @@ def _config_versions(tenant_ids: set[UUID]) -> dict[UUID, int]:
 
 def renew(*, worker: str, task_ids: Sequence[UUID]) -> dict[UUID, Look]:
     """Prolong this worker's leases; tasks that are missing from the answer have been lost."""
-    with scopes_disabled():
+    # A transaction, so that it queues for SQLite's write lock with the others (`orkesta.sqlite`).
+    with scopes_disabled(), transaction.atomic():
         owned = _owned(worker, task_ids)
         rows = update_returning(owned, {"lease_until": lease_end()}, ["id", "attempt", "wanted"])
     return {row["id"]: Look(row["attempt"], Wanted(row["wanted"])) for row in rows}

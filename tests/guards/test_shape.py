@@ -8,6 +8,8 @@ MAX_FUNCTION_LINES = 60
 MAX_TEST_LINES = 40
 MAX_FILE_LINES = 500
 EMPTY_NAMES = re.compile(r"(^|/)(utils?|helpers?|common|misc|base)(\.py$|/)|(^|/)base_[^/]*\.py$")
+#: Names that a framework looks for.
+GIVEN_NAMES = {"orkesta/sqlite/base.py"}
 #: The one boundary where what nobody foresaw becomes a recorded failure.
 BOUNDARIES = {"conversations/engine/runner.py"}
 PURE = (
@@ -57,7 +59,9 @@ def test_no_file_is_longer_than_five_hundred_lines() -> None:
 
 
 def test_every_file_is_named_after_a_thing() -> None:
-    assert [source.name for source in all_sources() if EMPTY_NAMES.search(source.name)] == []
+    empty = {source.name for source in all_sources() if EMPTY_NAMES.search(source.name)}
+    assert empty - GIVEN_NAMES == set()
+    assert GIVEN_NAMES <= empty, "an exception that is needed no more"
 
 
 def test_tests_speak_for_themselves() -> None:
