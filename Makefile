@@ -29,7 +29,7 @@ run: $(RUNTIME) .env ## Server, worker and demo tenant on http://127.0.0.1:8000 
 
 .PHONY: test
 test: $(DEVELOPMENT) ## The whole test suite (ARGS='-k words' narrows it)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: $(DEVELOPMENT) ## Everything that must hold: what CI runs
