@@ -17,7 +17,7 @@ from orkesta.api.problems import CONTENT_TYPE
 from orkesta.errors import DOCS_URL
 
 
-class ScopedSchema(AutoSchema):  # type: ignore[misc]
+class ScopedSchema(AutoSchema):
     """Adds to each operation the scope that a key needs for it."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
