@@ -66,9 +66,9 @@ class RuleForm(TenantModelForm):
 
     def _update_errors(self, errors: ValidationError) -> None:
         # Model.clean() looks at the condition too; it has been said beside its field already.
-        super()._update_errors(
-            ValidationError({k: v for k, v in errors.error_dict.items() if k != "condition"})
-        )
+        found = errors.update_error_dict({})
+        found.pop("condition", None)
+        super()._update_errors(ValidationError(found))
 
 
 @admin.register(RoutingRule)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -26,6 +27,14 @@ class SuperuserAdmin(GuardedModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        # Before the look-up, or the answer would tell which ids exist.
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().get_object(request, object_id, from_field)
 
     has_add_permission = has_module_permission
     has_change_permission = has_delete_permission = has_view_permission

@@ -26,49 +26,40 @@ class TenantModelForm(forms.ModelForm):
         if self.instance.tenant_id is None:
             self.instance.tenant_id = current_tenant_id()
 
-    def validate_constraints(self) -> None:
-        excluded = self._get_validation_exclusions() - {"tenant"} | self.moving_flags  # type: ignore[attr-defined]
-        try:
-            self.instance.validate_constraints(exclude=excluded)
-        except ValidationError as exc:
-            self._update_errors(self._beside_fields(exc))
-
-    def _update_errors(self, errors: ValidationError) -> None:
-        """Errors about columns that this form does not show go above the form."""
-        if not hasattr(errors, "error_dict"):
-            super()._update_errors(errors)  # type: ignore[misc]
-            return
-        shown: dict[str, list[ValidationError]] = {}
-        for name, found in errors.error_dict.items():
-            shown.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(found)
-        super()._update_errors(ValidationError(shown))  # type: ignore[misc]
-
-    def _beside_fields(self, exc: ValidationError) -> ValidationError:
-        """The errors; those on (tenant, one field) are moved beside that field."""
-        found: dict[str, list[ValidationError]] = {}
-        for name, errors in exc.error_dict.items():
-            for error in errors:
-                field = _only_own_field(error) if name == NON_FIELD_ERRORS else name
-                found.setdefault(field, []).append(
-                    error if field == name else _already_taken(self.instance, field)
-                )
-        return ValidationError(found)
-
     def stored_fields(self) -> list[str]:
         """The columns to write: what was changed here, and what follows from it."""
         columns = {field.name for field in self.instance._meta.concrete_fields}
         return sorted((set(self.changed_data) & columns) | self.also_stored)
 
+    def _get_validation_exclusions(self) -> set[str]:
+        # Constraints on a column that is no field of the form are not checked, unless it is said
+        # here that they can be.
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded - {"tenant"} | self.moving_flags
 
-def _only_own_field(error: ValidationError) -> str:
-    params = error.params if isinstance(error.params, dict) else {}
-    others = [name for name in params.get("unique_check", ()) if name != "tenant"]
-    return others[0] if len(others) == 1 else NON_FIELD_ERRORS
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Errors about columns that this form does not show go above the form."""
+        shown: dict[str, list[ValidationError]] = {}
+        for name, found in errors.update_error_dict({}).items():
+            for error in found:
+                field, error = self._placed(name, error)
+                place = field if field in self.fields else NON_FIELD_ERRORS
+                shown.setdefault(place, []).append(error)
+        super()._update_errors(ValidationError(shown))  # type: ignore[misc]
+
+    def _placed(self, name: str, error: ValidationError) -> tuple[str, ValidationError]:
+        """The tenant is not the person's to choose: «tenant and slug» is said of the slug alone."""
+        params = error.params if isinstance(error.params, dict) else {}
+        names = [field for field in params.get("unique_check", ()) if field != "tenant"]
+        if len(names) != 1:
+            return name, error
+        return names[0], _already_taken(self.instance, names[0])
 
 
 def _already_taken(row: models.Model, field: str) -> ValidationError:
+    label = capfirst(row._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
     return ValidationError(
-        _("There is already another one with this %(field)s."),
-        code="unique",
-        params={"field": capfirst(row._meta.get_field(field).verbose_name)},  # type: ignore[union-attr]
+        _("There is already another one with this %(label)s."),
+        code="taken",
+        params={"label": label},
     )

@@ -97,7 +97,14 @@ class ApiKeyAdmin(TenantModelAdmin):
         return False
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return has_role(request, self.edit_role)
+        """Asked with an id by the dialog, which has to answer 404 before it shows itself."""
+        if not has_role(request, self.edit_role):
+            return False
+        return obj is None or self.get_object(request, obj) is not None
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        is_revoked = self.get_object(request, object_id).revoked_at is not None
+        return [] if is_revoked else super().get_actions_detail(request, object_id)
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
