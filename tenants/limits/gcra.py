@@ -56,13 +56,9 @@ def charged(bucket: Bucket, *, tat: int, now: int) -> int:
 
 
 def wait(bucket: Bucket, *, tat: int, now: int) -> int:
-    """Microseconds from `now` until the charge would be admitted; 0 when it is.
-
-    A cost above the limit is never admitted: then it is the time until the bucket is full, and
-    `cost > limit` tells the two apart.
+    """Microseconds from `now` until the charge would be admitted; 0 when it is. A cost above the
+    limit never is: however long one waits, there is something left to wait.
     """
-    if bucket.cost > bucket.limit:
-        return max(tat - now, 1)
     return max(0, charged(bucket, tat=tat, now=now) - now - bucket.limit * bucket.interval)
 
 

@@ -51,8 +51,8 @@ class MemoryLimitStore:
             return unlimited()
         keys = [(str(tenant_id), bucket.name, bucket.key) for bucket in buckets]
         with self._lock:
-            now = self._clock()
             tats = [self._tats.get(key, 0) for key in keys]
+            now = self._clock()
             asked = list(zip(buckets, tats, strict=True))
             allowed = all(wait(bucket, tat=tat, now=now) == 0 for bucket, tat in asked)
             if allowed:
@@ -88,7 +88,7 @@ for index = 1, #KEYS do
   local limit, cost = tonumber(ARGV[index * 3]), tonumber(ARGV[index * 3 + 1])
   before[index] = tonumber(stored[index] or 0)
   after[index] = math.max(before[index], now) + cost * interval
-  if cost > limit or after[index] - now > limit * interval then allowed = 0 end
+  if after[index] - now > limit * interval then allowed = 0 end
 end
 if allowed == 0 then return {0, now, unpack(before)} end
 
