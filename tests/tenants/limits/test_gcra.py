@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tenants.limits.gcra import MICROSECONDS, Bucket, charged, level, wait
 
+DAY = 86_400
 NOW = 1_763_674_000_000_000
 
 
@@ -31,6 +32,12 @@ def test_a_full_bucket_admits_exactly_its_limit_at_once(limit: int, window_secon
     tat = NOW + (limit - 1) * asked.interval  # after limit - 1 units
     assert wait(asked, tat=tat, now=NOW) == 0
     assert wait(asked, tat=tat + asked.interval, now=NOW) == asked.interval
+
+
+@pytest.mark.parametrize(("limit", "window"), [(7, 60), (100, 60), (7, 1), (10**9, 1), (3, DAY)])
+def test_an_interval_that_is_not_whole_is_rounded_up(limit: int, window: int) -> None:
+    asked = bucket(limit, window)
+    assert 0 <= limit * asked.interval - window * MICROSECONDS < limit
 
 
 def test_a_hundred_of_a_thousand_at_once() -> None:

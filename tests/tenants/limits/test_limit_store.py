@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orkesta.redis_door import RedisDoor, Script
@@ -42,6 +42,7 @@ def test_it_admits_the_limit_and_then_says_when_to_come_back(store: LimitStore) 
     decisions = [store.check("acme", [asked]) for _ in range(4)]
     assert [decision.allowed for decision in decisions] == [True, True, True, False]
     assert [decision.remaining for decision in decisions] == [2, 1, 0, 0]
+    assert [decision.retry_after_seconds for decision in decisions[:3]] == [0.0, 0.0, 0.0]
     refused = decisions[-1]
     assert 19 < refused.retry_after_seconds <= 20
     assert 59 < refused.reset_seconds <= 60
@@ -76,6 +77,14 @@ def test_when_one_bucket_is_used_up_none_is_charged(store: LimitStore) -> None:
     assert store.check("acme", [wide]).remaining == 8
 
 
+def test_a_refused_call_names_the_bucket_that_takes_longest(store: LimitStore) -> None:
+    slow, quick = bucket(10, name="tenant"), bucket(1, name="session", window_seconds=30)
+    assert store.check("acme", [replace(slow, cost=9), quick]).allowed
+    refused = store.check("acme", [replace(slow, cost=2), quick])
+    assert (refused.bucket, refused.remaining) == ("tenant", 1)
+    assert 8600 < refused.retry_after_seconds <= 8640
+
+
 def test_an_admitted_call_names_the_tightest_bucket(store: LimitStore) -> None:
     wide, narrow = bucket(1000, name="tenant"), bucket(10, name="session")
     decision = store.check("acme", [wide, narrow])
@@ -91,7 +100,8 @@ def test_without_buckets_nothing_is_limited(store: LimitStore) -> None:
 
 CALLS = st.lists(
     st.tuples(
-        st.integers(min_value=0, max_value=400_000),  # microseconds that pass before the call
+        st.integers(min_value=0, max_value=3),  # intervals of the first that pass before the call
+        st.integers(min_value=-1, max_value=1),  # and microseconds: the edges are what matters
         st.integers(min_value=0, max_value=8),  # cost in the first bucket
         st.integers(min_value=0, max_value=3),  # cost in the second
     ),
@@ -106,16 +116,17 @@ CALLS = st.lists(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example([(0, 0, 7, 0), (1, -1, 1, 0), (0, 1, 1, 0)], (7, 1))  # a microsecond early, and on time
 @given(CALLS, st.sampled_from([(7, 1), (3, 1), (5, 2), (1000, 1)]))
 def test_lua_and_python_agree_in_every_history(
-    door: RedisDoor, calls: list[tuple[int, int, int]], shape: tuple[int, int]
+    door: RedisDoor, calls: list[tuple[int, int, int, int]], shape: tuple[int, int]
 ) -> None:
     clock = ManualClock(1_763_674_000_000_123)
     limit, window = shape
     first, second = bucket(limit, window_seconds=window), bucket(2, name="b", window_seconds=1)
     memory, shared = MemoryLimitStore(clock=clock), RedisLimitStore(door, clock=clock)
-    for passed, cost, other_cost in calls:
-        clock.now += passed
+    for intervals, offset, cost, other_cost in calls:
+        clock.now += max(0, intervals * first.interval + offset)
         asked = [replace(first, cost=cost), replace(second, cost=other_cost)]
         assert shared.check("acme", asked) == memory.check("acme", asked)
 
@@ -185,9 +196,9 @@ def test_memory_is_bounded_by_what_is_in_use() -> None:
 
 def test_sweeping_forgets_no_bucket_in_use() -> None:
     clock = ManualClock(10**12)
-    store, used_up = MemoryLimitStore(clock=clock), bucket(1)
-    assert store.check("acme", [used_up]).allowed
+    store, used_up = MemoryLimitStore(clock=clock), [bucket(1), bucket(1, window_seconds=700)]
+    assert store.check("acme", used_up).allowed
     for _ in range(3 * SWEEP_FROM):
         store.check("acme", [bucket(10, window_seconds=1)])
         clock.now += 200_000
-    assert not store.check("acme", [used_up]).allowed
+    assert [store.check("acme", [one]).allowed for one in used_up] == [False, False]
