@@ -16,11 +16,10 @@ the frames together sees every durable event once, in order, and each message's 
 
 import re
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from conversations.live_event import EventType, LiveEvent
@@ -124,18 +123,22 @@ def frame(state: WatchState, event: LiveEvent) -> Frame:
     return Frame(event, state.seq, state.cursor)
 
 
-def advance(state: WatchState, event: LiveEvent, *, is_caught_up: bool = False) -> Advance:
-    """Take a live event. With `is_caught_up` the log has just been read because of it."""
+def advance(state: WatchState, event: LiveEvent, *, after: Want = Want.NOTHING) -> Advance:
+    """Take a live event; `after` says what has just been read because of it. After the text so far
+    has been read, its task must be known to be running still.
+    """
     if event.is_durable:
         if event.seq == state.seq + 1:
             return _tell(state, event)
         return Advance(state, (), Want.CATCH_UP if event.seq > state.seq else Want.NOTHING)
     if state.only_task is not None and event.task_id != state.only_task:
         return Advance(state)
-    if event.seq > state.seq and not is_caught_up:
+    if event.seq > state.seq and after is Want.NOTHING:
         return Advance(state, (), Want.CATCH_UP)
     take = _EPHEMERAL.get(event.type)
-    return Advance(state, (frame(state, event),)) if take is None else take(state, event)
+    if take is None:
+        return Advance(state, (frame(state, event),))
+    return take(state, event, is_running=after is Want.PARTIAL)
 
 
 def replay(state: WatchState, event: LiveEvent) -> Advance:
@@ -200,7 +203,7 @@ def _ends_draft(draft: Draft | None, event: LiveEvent) -> bool:
 # --- Ephemeral events ---------------------------------------------------------------------------
 
 
-def _take_delta(state: WatchState, event: LiveEvent) -> Advance:
+def _take_delta(state: WatchState, event: LiveEvent, *, is_running: bool) -> Advance:
     data, draft = event.data, state.draft
     message_id, stream = str(data["message_id"]), _stream(data["stream"])
     offset, text = int(data["offset"]), str(data["text"])
@@ -208,7 +211,7 @@ def _take_delta(state: WatchState, event: LiveEvent) -> Advance:
         return Advance(state)
     if draft is None or draft.message_id != message_id:
         # Only a publisher that knew all we know cannot be talking of an answer long finished.
-        if offset > 0 or event.seq < state.seq:
+        if offset > 0 or (event.seq < state.seq and not is_running):
             return Advance(state, (), Want.PARTIAL)
         return _begin(state, event, message_id, stream, text)
     if stream < draft.stream:
@@ -222,30 +225,35 @@ def _take_delta(state: WatchState, event: LiveEvent) -> Advance:
     return _grow(state, event, text[draft.offset - offset :])
 
 
-def _take_reset(state: WatchState, event: LiveEvent) -> Advance:
+def _take_reset(state: WatchState, event: LiveEvent, *, is_running: bool) -> Advance:
     message_id, stream = str(event.data["message_id"]), _stream(event.data["stream"])
     draft = state.draft
     if message_id in state.answered:
         return Advance(state)
     if draft is None or draft.message_id != message_id:
-        if event.seq < state.seq:
+        if event.seq < state.seq and not is_running:
             return Advance(state, (), Want.PARTIAL)
     elif stream <= draft.stream:
         return Advance(state)
     return _restart(state, event, message_id, stream, "")
 
 
-def _take_step(state: WatchState, event: LiveEvent) -> Advance:
+def _take_step(state: WatchState, event: LiveEvent, *, is_running: bool) -> Advance:
     """Tell of a step once, and not after it has been recorded."""
     task_id, number = state.step
-    is_stale = event.seq < state.seq if event.task_id != task_id else event.data["number"] <= number
-    if is_stale:
+    if event.task_id != task_id and event.seq < state.seq and not is_running:
+        return Advance(state, (), Want.PARTIAL)
+    if event.task_id == task_id and event.data["number"] <= number:
         return Advance(state)
     state = replace(state, step=(event.task_id, event.data["number"]))
     return Advance(state, (frame(state, event),))
 
 
-_EPHEMERAL: Final[dict[str, Callable[[WatchState, LiveEvent], Advance]]] = {
+class _Take(Protocol):
+    def __call__(self, state: WatchState, event: LiveEvent, *, is_running: bool) -> Advance: ...
+
+
+_EPHEMERAL: Final[dict[str, _Take]] = {
     EventType.MESSAGE_DELTA: _take_delta,
     EventType.MESSAGE_RESET: _take_reset,
     EventType.STEP_STARTED: _take_step,

@@ -33,6 +33,7 @@ class PlainClient:
     def take(self, frame: dict[str, Any]) -> None:
         kind, data = frame["type"], frame["data"]
         self.cursor = frame["cursor"]
+        assert data.get("message_id") not in self.answers, "an answer changes after it was given"
         if kind == "message.reset":
             self.texts[data["message_id"]] = ""
         elif kind == "message.delta":

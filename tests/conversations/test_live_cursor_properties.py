@@ -12,6 +12,7 @@ from conversations.partial import PartialText
 from tests.conversations.live_story import NOW, SESSION, PlainClient, ephemeral, fact
 
 PIECES = st.sampled_from(["a", "ño", " ", "🎉", "e\u0301", "tubo de 3/4", "\n"])
+SPEECH = st.lists(PIECES, max_size=4)
 
 
 class Server:
@@ -79,6 +80,7 @@ class Watching(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server, self.client, self.state = Server(), PlainClient(), WatchState()
+        self.is_store_down = False
 
     def show(self, advanced: tuple) -> Want:
         self.state, frames, want = advanced
@@ -91,8 +93,10 @@ class Watching(RuleBasedStateMachine):
             self.show(replay(self.state, row))
 
     def read_partial(self, *, ends_with: bool | None = None) -> None:
-        """The store forgets a text some time after the commit that completes it."""
+        """The store may know nothing; it forgets a text some time after the commit completes it."""
         partial, task = self.server.partial, self.server.task
+        if self.is_store_down:
+            partial = None
         if ends_with is not None:
             self.server.end(completes=ends_with)
         self.catch_up()
@@ -100,20 +104,22 @@ class Watching(RuleBasedStateMachine):
             self.show(resume(self.state, partial, session_id=SESSION, task_id=task, at=NOW))
 
     @precondition(lambda self: self.server.task is None)
-    @rule()
-    def a_task_begins(self) -> None:
+    @rule(pieces=SPEECH)
+    def a_task_begins(self, pieces: list[str]) -> None:
         self.server.begin()
+        self.the_model_speaks(pieces)
 
     @precondition(lambda self: self.server.task is not None)
-    @rule(pieces=st.lists(PIECES, min_size=1, max_size=4))
+    @rule(pieces=SPEECH)
     def the_model_speaks(self, pieces: list[str]) -> None:
         for piece in pieces:
             self.server.say(piece)
 
     @precondition(lambda self: self.server.task is not None)
-    @rule(knows_seq=st.booleans())
-    def another_worker_takes_over(self, knows_seq: bool) -> None:
+    @rule(knows_seq=st.booleans(), pieces=SPEECH)
+    def another_worker_takes_over(self, knows_seq: bool, pieces: list[str]) -> None:
         self.server.restart(knows_seq=knows_seq)
+        self.the_model_speaks(pieces)
 
     @precondition(lambda self: self.server.task is not None and self.server.attempt > 1)
     @rule(piece=PIECES)
@@ -141,16 +147,21 @@ class Watching(RuleBasedStateMachine):
         self.read_partial(ends_with=completes)
 
     @precondition(lambda self: self.server.air)
-    @rule(data=st.data())
-    def an_event_arrives(self, data: st.DataObject) -> None:
-        event = data.draw(st.sampled_from(self.server.air[-8:]))
+    @rule(ages=st.lists(st.integers(1, 8), min_size=1, max_size=5))
+    def events_arrive(self, ages: list[int]) -> None:
+        for age in ages:
+            self.arrive(self.server.air[-min(age, len(self.server.air))])
+
+    def arrive(self, event: LiveEvent) -> None:
         want = self.show(advance(self.state, event))
         if want is Want.CATCH_UP:
             self.catch_up()
-            want = self.show(advance(self.state, event, is_caught_up=True))
+            want = self.show(advance(self.state, event, after=want))
         if want is Want.PARTIAL:
+            is_running = self.server.task == event.task_id
             self.read_partial()
-            self.show(advance(self.state, event, is_caught_up=True))
+            if is_running:
+                self.show(advance(self.state, event, after=want))
 
     @rule()
     def the_newest_events_arrive_in_order(self) -> None:
@@ -162,6 +173,10 @@ class Watching(RuleBasedStateMachine):
         self.state = parse_cursor(self.client.cursor)
         if has_partial:
             self.read_partial()
+
+    @rule()
+    def the_store_fails_or_recovers(self) -> None:
+        self.is_store_down = not self.is_store_down
 
     @rule()
     def nothing_is_lost_in_the_end(self) -> None:
@@ -185,8 +200,8 @@ class Watching(RuleBasedStateMachine):
 
 
 Watching.TestCase.settings = settings(
-    max_examples=150,
-    stateful_step_count=30,
+    max_examples=200,
+    stateful_step_count=25,
     deadline=None,
 )
 TestAnyOrder = Watching.TestCase
