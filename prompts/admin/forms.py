@@ -67,6 +67,7 @@ class PromptForm(TenantModelForm):
     class Meta:
         model = Prompt
         fields: ClassVar = ("name", "slug", "task_type", "description")
+        widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 class NewPromptForm(PromptForm):

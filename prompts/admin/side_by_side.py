@@ -1,8 +1,9 @@
-"""A diff as two columns of lines."""
+"""A diff as two columns of lines, the long unchanged passages folded away."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
+from typing import Final
 
 from prompts.diff import DiffRow, Op, Segment
 
@@ -16,7 +17,33 @@ class Side:
     segments: tuple[Segment, ...]
 
 
-NOTHING = Side(None, "equal", ())
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """So many unchanged lines that nobody has to read."""
+
+    lines: int
+
+
+NOTHING: Final = Side(None, "equal", ())
+#: Unchanged lines shown around each change.
+CONTEXT_LINES: Final = 3
+
+
+def folded(pairs: Iterable[tuple[Side, Side]]) -> Iterator[tuple[Side, Side] | Fold]:
+    """`pairs` with every long run of unchanged lines folded, but for those beside a change."""
+    runs = [
+        (is_same, list(run))
+        for is_same, run in groupby(pairs, key=lambda pair: pair[0].op == pair[1].op == "equal")
+    ]
+    for index, (is_same, run) in enumerate(runs):
+        before = CONTEXT_LINES if index > 0 else 0
+        after = CONTEXT_LINES if index < len(runs) - 1 else 0
+        if not is_same or len(run) <= before + after + 1:
+            yield from run
+            continue
+        yield from run[:before]
+        yield Fold(len(run) - before - after)
+        yield from run[len(run) - after :]
 
 
 def side_by_side(rows: Iterable[DiffRow]) -> Iterator[tuple[Side, Side]]:

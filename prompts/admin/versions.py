@@ -17,9 +17,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from orkesta.errors import OrkestaError
 from prompts.admin.forms import VersionForm
-from prompts.admin.side_by_side import side_by_side
+from prompts.admin.side_by_side import folded, side_by_side
 from prompts.diff import diff_texts
-from prompts.models import PromptVersion
+from prompts.models import Prompt, PromptVersion
 from prompts.rendering import render_isolated, sample_variables
 from prompts.selectors import find_version
 from prompts.services import (
@@ -33,7 +33,7 @@ from prompts.services import (
 from prompts.tokens import count_tokens
 from tenants.admin.model_admin import refused_form
 from tenants.admin.pages import page_context
-from tenants.admin_scope import person_of
+from tenants.admin_scope import person_of, tenant_of
 
 View = Callable[..., HttpResponse]
 
@@ -135,9 +135,10 @@ class VersionPages:
 
     def preview(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
-        self._version(request, prompt_id, version_id)
+        version = self._version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
-        return render(request, "orkesta/prompts/preview.html", looked_at(source))
+        context = looked_at(source, sample_of(request, version.prompt))
+        return render(request, "orkesta/prompts/preview.html", context)
 
     def compare(
         self, request: HttpRequest, prompt_id: UUID, version_id: UUID, old_id: UUID
@@ -149,7 +150,13 @@ class VersionPages:
         return TemplateResponse(
             request,
             "orkesta/prompts/compare.html",
-            context | {"old": old, "new": new, "diff": diff, "pairs": side_by_side(diff.rows)},
+            context
+            | {
+                "old": old,
+                "new": new,
+                "diff": diff,
+                "lines": list(folded(side_by_side(diff.rows))),
+            },
         )
 
     def _version(
@@ -168,7 +175,9 @@ class VersionPages:
     ) -> HttpResponse:
         source = str(form["source"].value() or "")
         title = _("Version %(number)d") % {"number": version.number}
-        context = self._context(request, version, title) | looked_at(source)
+        context = self._context(request, version, title) | looked_at(
+            source, sample_of(request, version.prompt)
+        )
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
     def _context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
@@ -182,13 +191,25 @@ class VersionPages:
         }
 
 
-def looked_at(source: str) -> dict[str, Any]:
+def sample_of(request: HttpRequest, prompt: Prompt) -> dict[str, Any]:
+    """What a preview is rendered with: the tenant as it is, and an agent that uses the prompt."""
+    sample: dict[str, Any] = sample_variables(GIVEN)
+    tenant = tenant_of(request)
+    if tenant is not None:
+        names = ("slug", "name", "business_context")
+        sample["tenant"] = {name: getattr(tenant, name) for name in names}
+    # Agents live a storey above; the relation leads up to them without an import.
+    agent = prompt.agents.values("slug", "name", "description").first()
+    return sample | {"agent": agent or sample["agent"]}
+
+
+def looked_at(source: str, sample: dict[str, Any]) -> dict[str, Any]:
     """What an author is told about a text while writing it."""
     report = check_source(source)
     facts = {"report": report, "tokens": count_tokens(source), "rendered": "", "render_error": ""}
     if report.is_valid:
         try:
-            facts["rendered"] = render_isolated(source, sample_variables(GIVEN))
+            facts["rendered"] = render_isolated(source, sample)
         except OrkestaError as exc:
             facts["render_error"] = exc.message
     return facts
