@@ -1,45 +1,15 @@
-"""The text so far of messages that are being written, so that a client can come back in the middle.
-
-It is a convenience, not the truth: a lost entry delays text until the message is complete.
-"""
+"""Partial texts in the memory of the one process of the embedded set-up."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
+
+from conversations.partial.texts import TTL_SECONDS, PartialText
 
 MAX_ENTRIES: Final = 10_000
 MAX_CHARS: Final = 20_000_000
-#: Longer than any model call takes; an entry is renewed at every flush.
-TTL_SECONDS: Final = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class PartialText:
-    """What one run (`stream`, "<attempt>.<step>") of a message has written so far."""
-
-    message_id: UUID
-    stream: str
-    text: str
-
-
-class PartialStore(Protocol):
-    """Keeps one text per task."""
-
-    async def get(self, tenant_id: UUID, task_id: UUID) -> PartialText | None:
-        """The task's text so far; None when nothing is known of it."""
-        ...
-
-    async def put(self, tenant_id: UUID, task_id: UUID, partial: PartialText) -> None:
-        """Remember the whole text so far. A run that has been replaced changes nothing."""
-        ...
-
-    async def discard(self, tenant_id: UUID, task_id: UUID) -> None:
-        """Forget it: the message is complete, or never will be."""
-        ...
 
 
 class InMemoryPartialStore:
@@ -97,9 +67,3 @@ class InMemoryPartialStore:
 
 def _run(partial: PartialText) -> tuple[int, ...]:
     return tuple(map(int, partial.stream.split(".")))
-
-
-@cache
-def get_partial_store() -> PartialStore:
-    """The store of this process."""
-    return InMemoryPartialStore()
