@@ -14,7 +14,9 @@ from django.conf import settings
 from twisted.internet.defer import Deferred
 
 from conversations import live
+from conversations.engine.claims import expire_leases
 from conversations.engine.worker import Worker
+from orkesta.database import in_thread
 from orkesta.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -77,6 +79,8 @@ class EmbeddedServer(Server):  # type: ignore[misc]
 
     async def _work(self) -> None:
         live.bind_loop()
+        if settings.IS_SQLITE:  # no other process is there: whoever held a lease is dead
+            await in_thread(expire_leases)
         self._worker = Worker()
         self._announce()
         await self._worker.run_forever()

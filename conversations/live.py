@@ -28,6 +28,7 @@ __all__ = [
     "group_name",
     "publish",
     "publish_on_commit",
+    "server_loop",
 ]
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,13 @@ def bind_loop() -> None:
     """Publish from the running event loop from now on. The server's first act on its loop."""
     global _server_loop
     _server_loop = asyncio.get_running_loop()
+
+
+def server_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop bound by `bind_loop`, while it is open; else the running one, if any."""
+    if _server_loop is not None and not _server_loop.is_closed():
+        return _server_loop
+    return asyncio._get_running_loop()
 
 
 def group_name(tenant_id: UUID, session_id: UUID) -> str:
@@ -68,8 +76,7 @@ async def publish(tenant_id: UUID, session_id: UUID, events: Sequence[LiveEvent]
 
 
 def _hand_over(group: str, events: Sequence[LiveEvent]) -> None:
-    here = asyncio._get_running_loop()
-    loop = _server_loop if _server_loop is not None and not _server_loop.is_closed() else here
+    here, loop = asyncio._get_running_loop(), server_loop()
     if loop is None:
         if not isinstance(get_channel_layer(), InMemoryChannelLayer):
             async_to_sync(_send)(group, events)

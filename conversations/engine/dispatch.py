@@ -1,16 +1,23 @@
 """The seam between the edge and the engine: waking whoever may run a task.
 
 The Task row is the truth and every worker looks at the table by itself once a second, so a wake
-that is lost costs a second and nothing else. `dispatch` therefore never fails and never blocks.
+that is lost costs a second and nothing else. Dispatching therefore never fails and never blocks.
 """
 
+import asyncio
 from collections.abc import Callable
+from functools import cache
 from typing import Final, Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
+from conversations.engine.stream import TaskStream
+
 PRIORITY: Final = 5
+
+Wake = Callable[[UUID, bool], None]
 
 
 class Dispatcher(Protocol):
@@ -24,17 +31,18 @@ class Dispatcher(Protocol):
         """Let the worker that runs the task look at what is wanted of it."""
         ...
 
+    def listen(self, wake: Wake) -> Callable[[], None]:
+        """Call `wake(task_id, is_signal)`, from any thread; returns how to stop. To be called where
+        the worker's event loop runs.
+        """
+        ...
+
 
 class InProcess:
-    """Wakes the workers of this very process; each registers how."""
+    """Wakes the workers of this very process: the embedded set-up."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[UUID, bool], None]] = []
-
-    def listen(self, wake: Callable[[UUID, bool], None]) -> Callable[[], None]:
-        """Call `wake(task_id, is_signal)` from whatever thread dispatches; returns how to stop."""
-        self._listeners.append(wake)
-        return lambda: self._listeners.remove(wake)
+        self._listeners: list[Wake] = []
 
     def dispatch(self, task_id: UUID, *, delay: float = 0.0, priority: int = PRIORITY) -> None:
         if delay > 0:
@@ -46,18 +54,45 @@ class InProcess:
         for wake in tuple(self._listeners):
             wake(task_id, True)
 
+    def listen(self, wake: Wake) -> Callable[[], None]:
+        self._listeners.append(wake)
+        return lambda: self._listeners.remove(wake)
 
-in_process = InProcess()
+
+class Distributed:
+    """Wakes workers of any machine through Redis.
+
+    Which task a woken worker takes is the table's business: most urgent first. So one stream
+    serves all priorities.
+    """
+
+    def __init__(self, stream: TaskStream) -> None:
+        self._stream = stream
+
+    def dispatch(self, task_id: UUID, *, delay: float = 0.0, priority: int = PRIORITY) -> None:
+        if delay <= 0:
+            self._stream.kick(task_id)
+
+    def signal(self, task_id: UUID) -> None:
+        self._stream.signal(task_id)
+
+    def listen(self, wake: Wake) -> Callable[[], None]:
+        listening = asyncio.ensure_future(self._stream.listen(wake))
+        return lambda: bool(listening.cancel()) and None
 
 
-def dispatch(task_id: UUID, *, delay: float = 0.0, priority: int = PRIORITY) -> None:
-    in_process.dispatch(task_id, delay=delay, priority=priority)
+@cache
+def get_dispatcher() -> Dispatcher:
+    """The dispatcher of this installation."""
+    return Distributed(TaskStream(settings.REDIS_URL)) if settings.REDIS_URL else InProcess()
 
 
 def dispatch_on_commit(task_id: UUID, *, delay: float = 0.0, priority: int = PRIORITY) -> None:
     """Wake after the transaction: a worker woken before it would find nothing."""
-    transaction.on_commit(lambda: dispatch(task_id, delay=delay, priority=priority))
+    transaction.on_commit(
+        lambda: get_dispatcher().dispatch(task_id, delay=delay, priority=priority)
+    )
 
 
 def signal_on_commit(task_id: UUID) -> None:
-    transaction.on_commit(lambda: in_process.signal(task_id))
+    transaction.on_commit(lambda: get_dispatcher().signal(task_id))

@@ -48,7 +48,12 @@ class Runner:
         self.claim = claim
         self._gateway = gateway
         self._stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
+        self._is_leaving = False
         self._call: tuple[int, str, AnswerStream, float] | None = None
+
+    def finish_step(self) -> None:
+        """Hand the task back once the step it is at has been recorded."""
+        self._is_leaving = True
 
     def stop(self, why: Stop) -> None:
         """Let go: the upstream call is closed, then the task is settled accordingly."""
@@ -98,6 +103,9 @@ class Runner:
             is_first, last_seq = False, recorded.last_seq
             if recorded.outcome is not None:
                 await self._forget_partial()
+                return
+            if self._is_leaving:
+                await self._settle(OUTCOMES[Stop.HANDED_BACK])
                 return
         await in_tenant(self.claim.tenant_id, store.finish, self.claim, action)
 

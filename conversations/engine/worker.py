@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError
 
 from conversations.engine import claims
 from conversations.engine.claims import Claim, Look
-from conversations.engine.dispatch import in_process
+from conversations.engine.dispatch import get_dispatcher
 from conversations.engine.runner import Runner, Stop
 from conversations.states import Wanted
 from orkesta.database import in_thread
@@ -41,7 +41,7 @@ class Worker:
 
     async def run_forever(self) -> None:
         """Work until `drain` is called."""
-        stop_listening = in_process.listen(self._woken)
+        stop_listening = get_dispatcher().listen(self._woken)
         keeper = asyncio.create_task(self._keep_leases())
         try:
             while not self._draining:
@@ -62,9 +62,13 @@ class Worker:
         return claimed
 
     async def drain(self, *, timeout_seconds: float = 5.0) -> None:
-        """Claim nothing more; hand back what has not ended within `timeout_seconds`."""
+        """Claim nothing more, finish the steps that run, hand back what is left; after
+        `timeout_seconds` hand back in the middle of steps, too, which will be done anew.
+        """
         self._draining = True
         self._wake.set()
+        for runner, _ in self.running.values():
+            runner.finish_step()
         tasks = [task for _, task in self.running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_seconds)
