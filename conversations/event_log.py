@@ -1,16 +1,17 @@
 """The numbered log of a session's durable events. Rows first; watchers are told after commit."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import BigIntegerField, F, UUIDField
 from django.utils import timezone
 
 from conversations.live import LiveEvent, publish_on_commit
 from conversations.models import Event, Session
-from orkesta.database import update_returning
+from orkesta.statements import Param
+from tenants.statements import TenantStatement, insert, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,25 @@ class Place:
         return cls(session.tenant_id, session.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """Consecutive places in a session's log, taken under its row lock until the commit."""
-
-    first: int
-    values: dict[str, Any] = field(default_factory=dict)
-
-
-def take_numbers(place: Place, count: int, **changes: Any) -> Numbers:
-    """Reserve `count` numbers, changing the session row by `changes` in the same statement."""
-    values = update_returning(
-        Session.objects.filter(pk=place.session_id),
-        {"last_seq": F("last_seq") + count} | changes,
-        ["last_seq"],
+def numbering(changes: Callable[[], Mapping[str, Any]] = dict) -> TenantStatement:
+    """A way to take numbers that changes the session row by more than their count."""
+    taken = F("last_seq") + Param("count", BigIntegerField())
+    return update(
+        lambda: Session.objects.filter(pk=Param("session_id", UUIDField())),
+        lambda: {"last_seq": taken} | dict(changes()),
+        returning=["last_seq"],
     )
-    return Numbers(first=values[0]["last_seq"] - count + 1)
+
+
+_PLAIN: Final = numbering()
+
+
+def take_numbers(place: Place, count: int, *, by: TenantStatement = _PLAIN, **values: Any) -> int:
+    """Reserve `count` consecutive numbers of the session's log, under its row lock until the
+    commit; the first of them. `values` are the parameters of `by`.
+    """
+    [[last]] = by(session_id=place.session_id, count=count, **values)
+    return int(last) - count + 1
 
 
 def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]:
@@ -58,17 +62,19 @@ def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]
     The numbers must have been taken in this transaction.
     """
     at = timezone.now()
-    Event.objects.bulk_create(
-        Event(
-            tenant_id=place.tenant_id,
-            session_id=place.session_id,
-            task_id=fact.task_id,
-            seq=first + i,
-            type=fact.type,
-            data=fact.data,
-            created_at=at,
-        )
-        for i, fact in enumerate(facts)
+    insert(
+        [
+            Event(
+                tenant_id=place.tenant_id,
+                session_id=place.session_id,
+                task_id=fact.task_id,
+                seq=first + i,
+                type=fact.type,
+                data=fact.data,
+                created_at=at,
+            )
+            for i, fact in enumerate(facts)
+        ]
     )
     events = [
         LiveEvent(fact.type, place.session_id, fact.task_id, first + i, at, fact.data, True)
@@ -78,6 +84,6 @@ def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]
     return events
 
 
-def append(place: Place, facts: Sequence[Fact], **changes: Any) -> list[LiveEvent]:
+def append(place: Place, facts: Sequence[Fact]) -> list[LiveEvent]:
     """Take numbers and write, in one go."""
-    return write(place, facts, first=take_numbers(place, len(facts), **changes).first)
+    return write(place, facts, first=take_numbers(place, len(facts)))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import (
     Case,
+    CharField,
     DateTimeField,
+    DurationField,
     Exists,
     ExpressionWrapper,
     F,
@@ -26,7 +29,7 @@ from django.db.models.functions import Coalesce, Now
 from conversations.models import Task
 from conversations.states import UNFINISHED, TaskStatus, Wanted
 from orkesta.database import update_returning
-from tenants.models import Tenant
+from orkesta.statements import Param, Row, Statement, update
 from tenants.scope import scopes_disabled
 
 #: A task whose worker died this often is not given to another one.
@@ -42,7 +45,6 @@ class Claim:
     session_id: UUID
     attempt: int
     turn: int
-    config_version: int
     num_crashes: int = 0
 
     @property
@@ -58,9 +60,12 @@ class Look:
     wanted: Wanted
 
 
-def lease_end() -> Combinable:
-    lease = Value(timedelta(seconds=settings.ORKESTA_LEASE_SECONDS))
+def lease_end(lease: Combinable) -> Combinable:
     return ExpressionWrapper(Now() + lease, output_field=DateTimeField())
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.ORKESTA_LEASE_SECONDS)
 
 
 def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
@@ -68,32 +73,36 @@ def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
     oldest first, and never two of the same session. `attempt` is one higher than any before.
     """
     with scopes_disabled(), transaction.atomic():
-        rows = update_returning(
-            Task.objects.filter(pk__in=_claimable()[:limit]),
-            {
-                "status": TaskStatus.PROCESSING,
-                "attempt": F("attempt") + 1,
-                "num_crashes": F("num_crashes")
-                + Case(When(status=TaskStatus.PROCESSING, then=Value(1)), default=Value(0)),
-                "worker": worker,
-                "lease_until": lease_end(),
-                "started_at": Coalesce(F("started_at"), Now()),
-            },
-            ["id", "tenant", "session", "turn", "attempt", "num_crashes"],
-        )
-        versions = _config_versions({row["tenant"] for row in rows})
-    return [
-        Claim(
-            task_id=row["id"],
-            tenant_id=row["tenant"],
-            session_id=row["session"],
-            attempt=row["attempt"],
-            turn=row["turn"],
-            config_version=versions[row["tenant"]],
-            num_crashes=row["num_crashes"],
-        )
-        for row in rows
-    ]
+        rows: list[Row] = []
+        while len(rows) < limit:
+            some = _power_of_two(limit - len(rows))
+            found = _claiming(some)(worker=worker, lease=_lease())
+            rows += found
+            if len(found) < some:
+                break
+    return [Claim(*row) for row in rows]
+
+
+@cache
+def _claiming(limit: int) -> Statement:
+    crashed = Case(When(status=TaskStatus.PROCESSING, then=Value(1)), default=Value(0))
+    return update(
+        lambda: Task.objects.filter(pk__in=_claimable()[:limit]),
+        lambda: {
+            "status": TaskStatus.PROCESSING,
+            "attempt": F("attempt") + 1,
+            "num_crashes": F("num_crashes") + crashed,
+            "worker": Param("worker", CharField()),
+            "lease_until": lease_end(Param("lease", DurationField())),
+            "started_at": Coalesce(F("started_at"), Now()),
+        },
+        returning=["id", "tenant", "session", "attempt", "turn", "num_crashes"],
+    )
+
+
+def _power_of_two(limit: int) -> int:
+    """The largest up to `limit`: each is a statement of its own, and so there are few of them."""
+    return 1 << (limit.bit_length() - 1)
 
 
 def _claimable() -> QuerySet[Task, UUID]:
@@ -108,18 +117,13 @@ def _claimable() -> QuerySet[Task, UUID]:
     return rows.order_by("-priority", "id").values_list("id", flat=True)
 
 
-def _config_versions(tenant_ids: set[UUID]) -> dict[UUID, int]:
-    if not tenant_ids:
-        return {}
-    return dict(Tenant.objects.filter(pk__in=tenant_ids).values_list("pk", "config_version"))
-
-
 def renew(*, worker: str, task_ids: Sequence[UUID]) -> dict[UUID, Look]:
     """Prolong this worker's leases; tasks that are missing from the answer have been lost."""
     # A transaction, so that it queues for SQLite's write lock with the others (`orkesta.sqlite`).
     with scopes_disabled(), transaction.atomic():
         owned = _owned(worker, task_ids)
-        rows = update_returning(owned, {"lease_until": lease_end()}, ["id", "attempt", "wanted"])
+        changes = {"lease_until": lease_end(Value(_lease()))}
+        rows = update_returning(owned, changes, ["id", "attempt", "wanted"])
     return {row["id"]: Look(row["attempt"], Wanted(row["wanted"])) for row in rows}
 
 

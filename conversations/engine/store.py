@@ -8,9 +8,10 @@ when the row says that somebody else owns the task, or that it is terminal, noth
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import CharField, IntegerField, QuerySet, UUIDField
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,14 +21,41 @@ from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome, answer_id
 from conversations.engine.state import StepRecord
 from conversations.errors import LeaseLost
-from conversations.event_log import Place, append, take_numbers, write
+from conversations.event_log import Place, append, numbering, take_numbers, write
 from conversations.models import Message, Step, Task
 from conversations.states import TERMINAL, StepKind, TaskStatus, Wanted, may_move
 from orkesta.database import update_returning
 from orkesta.errors import StateConflict
+from orkesta.statements import Param
 from routing.models import Agent
+from tenants.statements import insert, update
 
 Ending = Finish | GiveUp
+
+
+def _undisturbed() -> QuerySet[Task]:
+    """The task of a claim, as long as the claim holds and nobody wants anything of it."""
+    return Task.objects.filter(
+        pk=Param("task_id", UUIDField()),
+        attempt=Param("attempt", IntegerField()),
+        status=TaskStatus.PROCESSING,
+        wanted=Wanted.NOTHING,
+    )
+
+
+_NUM_STEPS: Final = Param("num_steps", IntegerField())
+_GOES_ON: Final = update(
+    _undisturbed, lambda: {"num_steps": _NUM_STEPS, "num_crashes": 0}, returning=["id"]
+)
+_COMPLETES: Final = update(
+    _undisturbed,
+    lambda: _changes(Outcome(TaskStatus.COMPLETED), 0) | {"num_steps": _NUM_STEPS},
+    returning=["id"],
+)
+#: The agent that was routed to has the conversation from now on.
+_HANDING_OVER: Final = numbering(
+    lambda: {"active_agent": Agent.objects.filter(slug=Param("slug", CharField())).values("pk")[:1]}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +75,7 @@ def record(
     Somebody who wanted the task cancelled or paused before this commit gets that instead.
     """
     outcome = None if then is None else _ended(then)
-    if not _fence(claim, _changes(outcome, step.number), wanted=Wanted.NOTHING):
+    if not _holds(claim, outcome, step.number):
         outcome = _obey_wish(claim, outcome, step.number)
     told = [facts.step_recorded(claim, step)]
     if is_first:
@@ -59,12 +87,12 @@ def record(
     if outcome is not None:
         told.extend(facts.ending(claim, outcome))
     place = Place(claim.tenant_id, claim.session_id)
-    numbers = take_numbers(place, len(told), **_session_changes(step))
+    first = _take_numbers(place, len(told), step)
     _insert_step(claim, step)
     if answer is not None:
-        _insert_answer(claim, answer[0], seq=numbers.first + answer[1])
-    write(place, told, first=numbers.first)
-    return Recorded(outcome, last_seq=numbers.first + len(told) - 1)
+        _insert_answer(claim, answer[0], seq=first + answer[1])
+    write(place, told, first=first)
+    return Recorded(outcome, last_seq=first + len(told) - 1)
 
 
 @transaction.atomic
@@ -89,10 +117,10 @@ def finish(claim: Claim, ending: Ending) -> None:
     place = Place(claim.tenant_id, claim.session_id)
     if isinstance(ending, Finish):
         told.insert(0, facts.chat_response(claim, ending))
-    numbers = take_numbers(place, len(told))
+    first = take_numbers(place, len(told))
     if isinstance(ending, Finish):
-        _insert_answer(claim, ending, seq=numbers.first)
-    write(place, told, first=numbers.first)
+        _insert_answer(claim, ending, seq=first)
+    write(place, told, first=first)
 
 
 def _ended(ending: Ending) -> Outcome:
@@ -101,6 +129,16 @@ def _ended(ending: Ending) -> Outcome:
             return Outcome(TaskStatus.COMPLETED)
         case GiveUp(code, detail):
             return Outcome(TaskStatus.FAILED, code, detail)
+
+
+def _holds(claim: Claim, outcome: Outcome | None, num_steps: int) -> bool:
+    """Change the task if this attempt still owns it and nobody wants anything of it; False when
+    that is not so.
+    """
+    if outcome is not None and outcome.status is not TaskStatus.COMPLETED:
+        return _fence(claim, _changes(outcome, num_steps), wanted=Wanted.NOTHING)
+    statement = _GOES_ON if outcome is None else _COMPLETES
+    return bool(statement(task_id=claim.task_id, attempt=claim.attempt, num_steps=num_steps))
 
 
 def _fence(claim: Claim, changes: Mapping[str, Any], *, wanted: Wanted | None = None) -> bool:
@@ -150,11 +188,10 @@ def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
     return changes
 
 
-def _session_changes(step: StepRecord) -> dict[str, Any]:
-    """The agent that was routed to has the conversation from now on."""
+def _take_numbers(place: Place, count: int, step: StepRecord) -> int:
     if step.kind is not StepKind.ROUTE or not step.agent_slug:
-        return {}
-    return {"active_agent": Agent.objects.filter(slug=step.agent_slug).values("pk")[:1]}
+        return take_numbers(place, count)
+    return take_numbers(place, count, by=_HANDING_OVER, slug=step.agent_slug)
 
 
 def _insert_step(claim: Claim, step: StepRecord) -> None:
@@ -178,7 +215,7 @@ def _insert_step(claim: Claim, step: StepRecord) -> None:
         started_at=now - timedelta(milliseconds=step.duration_ms),
         finished_at=now,
     )
-    Step.objects.bulk_create([row])
+    insert([row])
 
 
 def _insert_answer(claim: Claim, answer: Finish, *, seq: int) -> None:
@@ -193,4 +230,4 @@ def _insert_answer(claim: Claim, answer: Finish, *, seq: int) -> None:
         content=answer.content,
         agent_slug=answer.agent_slug,
     )
-    Message.objects.bulk_create([row])
+    insert([row])

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import DateTimeField, F
 from django.utils import timezone
 
 from conversations.engine.dispatch import dispatch_on_commit
@@ -18,14 +18,24 @@ from conversations.errors import (
     SessionExhausted,
     UnknownAgent,
 )
-from conversations.event_log import Fact, Place, take_numbers, write
+from conversations.event_log import Fact, Place, numbering, take_numbers, write
 from conversations.models import Message, Session, Task
 from conversations.services.busy import make_room
 from conversations.services.sessions import check_is_open, lock_session, open_session
 from conversations.states import TaskStatus
+from orkesta.statements import Param
 from routing.selectors import has_active_agent
 from tenants.principals import Principal
 from tenants.selectors import get_tier
+from tenants.statements import insert
+
+_WHILE_ACTIVE: Final = numbering(
+    lambda: {
+        "num_messages": F("num_messages") + 1,
+        "last_activity_at": Param("now", DateTimeField()),
+        "expires_at": Param("expires_at", DateTimeField()),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +77,13 @@ def post_message(
         _check_takes_messages(session, principal)
     place = Place.of(session)
     now = timezone.now()
-    numbers = take_numbers(
-        place,
-        2,
-        num_messages=F("num_messages") + 1,
-        last_activity_at=now,
-        expires_at=now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
-    )
+    expires_at = now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS)
+    first = take_numbers(place, 2, by=_WHILE_ACTIVE, now=now, expires_at=expires_at)
     said = Message(
         tenant_id=place.tenant_id,
         session=session,
-        seq=numbers.first,
-        turn=numbers.first + 1,
+        seq=first,
+        turn=first + 1,
         role=Message.Role.USER,
         content=message,
         metadata=dict(metadata or {}),
@@ -87,15 +92,15 @@ def post_message(
         tenant_id=place.tenant_id,
         session=session,
         question=said,
-        seq=numbers.first + 1,
+        seq=first + 1,
         turn=said.turn,
         agent_slug=agent,
         context=dict(context or {}),
     )
     said.task = task
-    Task.objects.bulk_create([task])
-    Message.objects.bulk_create([said])
-    write(place, _facts(said, task), first=numbers.first)
+    insert([task])
+    insert([said])
+    write(place, _facts(said, task), first=first)
     dispatch_on_commit(task.id)
     return PostedMessage(session, said, task)
 

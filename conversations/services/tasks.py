@@ -97,13 +97,13 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: tuple[TaskStatus, 
     check_is_open(session)
     steps = _steps_to_keep(origin, after_step)
     place = Place.of(session)
-    numbers = take_numbers(place, 1)
+    first = take_numbers(place, 1)
     task = Task(
         tenant_id=place.tenant_id,
         session=session,
         question_id=origin.question_id,
         forked_from=origin,
-        seq=numbers.first,
+        seq=first,
         turn=origin.turn,
         agent_slug=origin.agent_slug,
         context=origin.context,
@@ -113,7 +113,7 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: tuple[TaskStatus, 
     Task.objects.bulk_create([task])
     Step.objects.bulk_create(_copy(step, task) for step in steps)
     data = {"task_id": str(task.id), "status": TaskStatus.QUEUED, "forked_from": str(origin.id)}
-    write(place, [Fact("task.status_changed", data, task.id)], first=numbers.first)
+    write(place, [Fact("task.status_changed", data, task.id)], first=first)
     dispatch_on_commit(task.id, priority=task.priority)
     return task
 
