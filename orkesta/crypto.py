@@ -58,7 +58,7 @@ class Secret:
 
 
 def _keys() -> list[tuple[str, AESGCM]]:
-    """The configured keys as (fingerprint, cipher); the fingerprint finds the key of a ciphertext."""
+    """The configured keys as (fingerprint, cipher); a ciphertext names its key by fingerprint."""
     found = []
     for text in settings.ORKESTA_ENCRYPTION_KEYS:
         key = hashlib.sha256(text.encode()).digest()

@@ -202,7 +202,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 def problem(error: OrkestaError, *, request_id: str = "") -> dict[str, Any]:
-    """`error` in the one wire shape (RFC 9457), for HTTP bodies and WebSocket `error` events alike."""
+    """`error` in the one wire shape (RFC 9457), for HTTP bodies and `error` events alike."""
     body: dict[str, Any] = {
         "type": DOCS_URL + error.code,
         "title": error.title,

@@ -1,4 +1,4 @@
-"""Settings of Orkesta. What varies between installations comes from `orkesta.env`, and only from there."""
+"""Settings of Orkesta. What varies between installations comes from `orkesta.env` alone."""
 
 from urllib.parse import urlparse
 
@@ -13,7 +13,7 @@ ENV = env.read()
 BASE_DIR = env.PROJECT_ROOT
 VAR_DIR = BASE_DIR / "var"
 
-# --- Secrets -------------------------------------------------------------------------------------
+# --- Secrets --------------------------------------------------------------------------------------
 # Without keys of its own a process still starts, so that `check` can say what is missing (E001).
 INSECURE_KEY = "insecure-development-key-never-use-it-with-real-data"
 SECRET_KEY = ENV["ORCHESTRATOR_SECRET_KEY"] or INSECURE_KEY
@@ -24,7 +24,7 @@ DEBUG = ENV["ORCHESTRATOR_DEBUG"]
 ALLOWED_HOSTS = ENV["ORCHESTRATOR_ALLOWED_HOSTS"]
 ALLOWED_ORIGINS = ENV["ORCHESTRATOR_ALLOWED_ORIGINS"]
 
-# --- Apps and middleware ---------------------------------------------------------------------------
+# --- Apps and middleware --------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
     # Not plain "unfold", which would put its own site in the place of ours.
@@ -91,7 +91,7 @@ TEMPLATES = [
     }
 ]
 
-# --- Storage ---------------------------------------------------------------------------------------
+# --- Storage --------------------------------------------------------------------------------------
 DATABASES = {"default": dj_database_url.parse(ENV["DATABASE_URL"])}
 IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if IS_SQLITE:
@@ -141,7 +141,7 @@ else:
     }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
-# --- Who is who --------------------------------------------------------------------------------------
+# --- Who is who -----------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -197,7 +197,7 @@ STATIC_ROOT = BASE_DIR / "static-collected"
 WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
 
-# --- The API ------------------------------------------------------------------------------------------
+# --- The API --------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.HasScope"],
@@ -242,7 +242,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# --- Orkesta's own ------------------------------------------------------------------------------------
+# --- Orkesta's own --------------------------------------------------------------------------------
 ORKESTA_MAX_BODY_BYTES = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
 ORKESTA_MAX_MESSAGE_CHARS = ENV["ORCHESTRATOR_MAX_MESSAGE_CHARS"]
 ORKESTA_MAX_REQUESTS_PER_SESSION = ENV["ORCHESTRATOR_MAX_REQUESTS_PER_SESSION"]
