@@ -149,18 +149,13 @@ class AgentAdmin(TenantModelAdmin):
             self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
         super().save_model(request, obj, form, change)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def kept_because(self, row: Agent, going: list[Agent]) -> str:
         """The fallback goes last: without one, a message that nobody claims has no answer."""
-        if isinstance(obj, Agent) and obj.is_fallback and Agent.objects.count() > 1:
-            return False
-        return super().has_delete_permission(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        kept = queryset.filter(is_fallback=True)
-        if kept.exists() and Agent.objects.exclude(pk__in=queryset.values("pk")).exists():
-            self.message_user(request, _("The fallback agent was kept."), messages.WARNING)
-            queryset = queryset.exclude(is_fallback=True)
-        super().delete_queryset(request, queryset)
+        if not row.is_fallback or Agent.objects.count() == len(going):
+            return ""
+        return gettext("“%(agent)s” is the fallback: make another agent the fallback first.") % {
+            "agent": row.name
+        }
 
     @display(description=_("agent"), header=True, ordering="name")
     def named(self, agent: Agent) -> list[str]:

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
@@ -113,6 +114,14 @@ class LLMEndpointAdmin(TenantModelAdmin):
             text = _("The default was “%(old)s”; it is “%(new)s” now.")
             self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
         super().save_model(request, obj, form, change)
+
+    def kept_because(self, row: LLMEndpoint, going: list[LLMEndpoint]) -> str:
+        """The default goes last: agents that name no endpoint would have none."""
+        if not row.is_default or LLMEndpoint.objects.count() == len(going):
+            return ""
+        return gettext(
+            "“%(endpoint)s” is the default: make another endpoint the default first."
+        ) % {"endpoint": row.name}
 
     @display(description=_("address"))
     def address(self, endpoint: LLMEndpoint) -> str:

@@ -135,6 +135,21 @@ class TenantModelAdmin(GuardedModelAdmin):
         obj.save(update_fields=form.stored_fields() if change else None)
         self._touch(obj.tenant_id)
 
+    def kept_because(self, row: Any, going: list[Any]) -> str:
+        """Why this row has to stay when `going` are deleted; empty when it may go."""
+        return ""
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        reason = self.kept_because(row, [row])
+        if not reason or not self.has_delete_permission(request, row):
+            return super().delete_view(request, object_id, extra_context)
+        self.message_user(request, reason, messages.ERROR)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[row.pk]))
+
     @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         super().delete_model(request, obj)
@@ -150,6 +165,9 @@ class TenantModelAdmin(GuardedModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with the rows; a row of another tenant among it is not named, and stops it."""
         rows = list(objs)
+        reasons = [reason for row in rows if (reason := self.kept_because(row, rows))]
+        if reasons:
+            return [], {}, set(), reasons
         collector = NestedObjects(using=router.db_for_write(self.model), origin=rows)
         collector.collect(rows)
         found = chain(collector.protected, *collector.model_objs.values())

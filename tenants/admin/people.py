@@ -141,10 +141,9 @@ class MembershipAdmin(TenantModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("person",) if obj else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if isinstance(obj, Membership) and is_last_owner(obj):
-            return False
-        return super().has_delete_permission(request, obj)
+    def kept_because(self, row: Membership, going: list[Membership]) -> str:
+        """Without an owner nobody could look after the tenant's members any more."""
+        return gettext("A tenant keeps at least one owner.") if is_last_owner(row) else ""
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         if not change and not obj.user_id:
