@@ -19,11 +19,12 @@ from tests.guards.addresses import Address, addresses
 OPEN = {"schema", "docs", ""}
 #: Whose id each parameter of a route is.
 PARAMETERS = ("session_id", "task_id")
-#: Bodies that name rows: address → the body, with ids of a session and a task to be filled in.
-BODIES: dict[str, dict[str, str]] = {
+#: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
+BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
     "chat-status": {"task_id": "task_id"},
     "chat-cancel": {"task_id": "task_id"},
+    "task-fork": {"after_step": 0},
 }
 #: Addresses that take neither a parameter nor an id in the body.
 LISTS = {"tasks", "sessions", "agents"}

@@ -14,7 +14,7 @@ VENDORS = {
     "cryptography": ("orkesta/crypto.py",),
     "environs": ("orkesta/env.py",),
     # The ground floor turns ScopeError into a problem; it cannot ask tenants for the name.
-    "django_scopes": ("tenants/scope.py", "orkesta/api/problems.py"),
+    "django_scopes": ("tenants/scope.py", "tenants/statements.py", "orkesta/api/problems.py"),
     "tiktoken": ("prompts/tokens.py",),
 }
 #: Who may tell watchers of something: acts, the numbered log, and the engine's store.
