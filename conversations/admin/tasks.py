@@ -29,7 +29,7 @@ from conversations.models import Message, Step, Task
 from conversations.selectors import list_tasks
 from conversations.services import cancel_task
 from conversations.states import UNFINISHED
-from orkesta.errors import OrkestaError
+from orkesta.errors import OrkestaError, StateConflict
 from routing.models import Agent
 from tenants.admin.model_admin import HistoryAdmin
 from tenants.admin.pages import dialog_done, page_context
@@ -137,8 +137,8 @@ class TaskAdmin(HistoryAdmin):
         task = self.get_object(request, object_id)
         try:
             cancel_task(task_id=task.pk)
-        except OrkestaError as exc:
-            self.message_user(request, exc.message, messages.ERROR)
+        except StateConflict:
+            self.message_user(request, _gettext("The task has ended already."), messages.ERROR)
         else:
             self.message_user(request, _gettext("The task is being cancelled."), messages.SUCCESS)
         return dialog_done(request, self, task.pk)

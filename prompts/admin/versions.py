@@ -19,6 +19,7 @@ from orkesta.errors import OrkestaError
 from prompts.admin.forms import VersionForm
 from prompts.admin.side_by_side import folded, side_by_side
 from prompts.diff import diff_texts
+from prompts.errors import VersionNotDraft
 from prompts.models import Prompt, PromptVersion
 from prompts.rendering import render_isolated, sample_variables
 from prompts.selectors import find_version
@@ -84,7 +85,7 @@ class VersionPages:
                 author=person_of(request),
             )
         except OrkestaError as exc:
-            form.add_error(None, exc.message)
+            form.add_error(None, said(exc))
             return self._page(request, version, form)
         if "_publish" in request.POST:
             return self.publish(request, prompt_id, version_id)
@@ -103,7 +104,7 @@ class VersionPages:
                 author=person_of(request),
             )
         except OrkestaError as exc:
-            messages.error(request, exc.message)
+            messages.error(request, said(exc))
             return _to("prompts_version_edit", prompt_id, version_id)
         self.admin.log_change(request, version.prompt, f"Draft v{draft.number}.")
         return _to("prompts_version_edit", prompt_id, draft.pk)
@@ -114,7 +115,7 @@ class VersionPages:
         try:
             publish_version(version=version, author=person_of(request))
         except OrkestaError as exc:
-            messages.error(request, exc.message)
+            messages.error(request, said(exc))
             return _to("prompts_version_edit", prompt_id, version_id)
         self.admin.log_change(request, version.prompt, f"Published v{version.number}.")
         text = _("v%(number)d is live: agents use it from their next task on.")
@@ -127,7 +128,7 @@ class VersionPages:
         try:
             discard_draft(version=version)
         except OrkestaError as exc:
-            messages.error(request, exc.message)
+            messages.error(request, said(exc))
             return _to("prompts_prompt_change", prompt_id)
         self.admin.log_change(request, version.prompt, f"Discarded draft v{number}.")
         messages.success(request, _("Draft v%(number)d is discarded.") % {"number": number})
@@ -213,6 +214,13 @@ def looked_at(source: str, sample: dict[str, Any]) -> dict[str, Any]:
         except OrkestaError as exc:
             facts["render_error"] = exc.message
     return facts
+
+
+def said(error: OrkestaError) -> str:
+    """What went wrong, in the language of the page where we have words for it."""
+    if isinstance(error, VersionNotDraft):
+        return _("This version was published; write a new draft instead.")
+    return error.message
 
 
 def _to(name: str, *args: UUID) -> HttpResponse:
