@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orkesta.crypto import Secret, SealedTextField, seal, unseal
+from orkesta.crypto import SealedTextField, Secret, seal, unseal
 from orkesta.ids import uuid7
 from prompts.models import Prompt
 from routing.endpoints import OFFLINE_URL, validate_endpoint_url
