@@ -32,6 +32,8 @@ ASKED = {
     "tienen pinturas blancas": ("Pintura vinílica blanca",),
     "taladros": ("Taladro", "$1,890.00"),
     "¿a cómo el tubo de 4 pulgadas?": ("Tubo PVC sanitario", "$189.50"),
+    "cable calibre 12, 100 metros": ("100 × Cable", "$1,890.00"),
+    "10 tubos de 1/2": ("10 × Tubo PVC hidráulico", "$450.00"),
     "precio de CAB-012": ("Cable THW", "$18.90"),
     "5 bultos de cemento y 3 cubetas de pintura blanca": ("$1,175.00", "$4,050.00", "$5,225.00"),
     "dos docenas de codos": ("24 × Codo", "$156.00"),
@@ -98,6 +100,28 @@ async def test_an_order_changes_as_it_is_talked_about(door: Door) -> None:
     assert "Total: $919.50 MXN" in await talk(door, *said, "¿cuánto es en total?")
     assert "ningún pedido" in await talk(door, *said, "no, gracias")
     assert "$919.50" not in await talk(door, *said, "no, gracias", "sí")
+
+
+async def test_one_of_several_is_chosen_by_what_tells_it_apart(door: Door) -> None:
+    answer = await talk(door, "Necesito 10 tubos PVC", "los de 4 pulgadas", "sí")
+    assert "10 × Tubo PVC sanitario" in answer
+    assert "$1,895.00 MXN" in answer
+
+
+async def test_what_is_said_with_and_is_added(door: Door) -> None:
+    answer = await talk(door, "quiero 2 taladros", "y 5 bultos de cemento")
+    assert "Total: $4,955.00 MXN" in answer
+
+
+async def test_a_unit_alone_counts_for_what_was_spoken_of(door: Door) -> None:
+    assert "3 × Codo" in await talk(door, "¿cuánto cuestan los codos?", "dame 3 piezas")
+
+
+async def test_several_things_are_priced_one_by_one(door: Door) -> None:
+    answer = await talk(door, "necesito taladro y martillo")
+    assert "$1,890.00" in answer
+    assert "$219.00" in answer
+    assert "Cable" not in await talk(door, "¿tienes tubo blanco y negro?")
 
 
 async def test_it_greets_as_the_prompt_says_and_lists_what_it_can_do(door: Door) -> None:

@@ -199,7 +199,7 @@ def test_what_is_clear_is_decided_with_confidence(text: str) -> None:
 
 
 def test_a_short_answer_stays_with_what_was_said_before() -> None:
-    found = decide(_talk("quiero hacer un pedido", "que sean doce"), SLUGS)
+    found = decide(_talk("quiero hacer un pedido", "que sean doce", "o trece"), SLUGS)
     assert found.slug == "pedidos"
     assert found.confidence < decide(_talk("quiero hacer un pedido"), SLUGS).confidence
 

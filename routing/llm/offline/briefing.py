@@ -8,8 +8,8 @@ from typing import Final
 
 from routing.llm.offline.language import Language, language_of
 from routing.llm.offline.money import Price, read_price
-from routing.llm.offline.vocabulary import vocabulary
-from routing.llm.offline.words import plain, root_set, roots, words
+from routing.llm.offline.vocabulary import FILLERS, vocabulary
+from routing.llm.offline.words import plain, root, root_set, roots, words
 
 #: Keys of bullets that tell the model how to behave; they are no facts for customers.
 INSTRUCTIONS: Final = root_set(
@@ -43,13 +43,15 @@ HEADINGS: Final = {
     "existencias": "stock",
     "inventario": "stock",
 }
+#: More facts than this no prompt of a shop has.
+MAX_FACTS: Final = 300
 DEFAULT_COLUMNS: Final = ("sku", "name", "unit", "price", "stock")
 
 _FACT = re.compile(r"^\s*[-*•]\s*(?:\*\*)?([^:|\n]{2,60}?)(?:\*\*)?\s*:\s+(\S.*)$")
 _QUESTION = re.compile(
-    r"(?:^|\n)\s*[-*•]?\s*(?:P|Q|Pregunta|Question)\s*[:.]\s*(?P<q>.+?)\s*"
-    r"(?:R|A|Respuesta|Answer)\s*[:.]\s*(?P<a>[^\n]+)",
-    re.DOTALL,
+    r"^[ \t]*(?:[-*•][ \t]*)?(?:P|Q|Pregunta|Question)[:.][ \t]*(?P<q>\S[^\n]{2,300}?)\s{1,8}"
+    r"(?:[-*•][ \t]*)?(?:R|A|Respuesta|Answer)[:.][ \t]*(?P<a>[^\n]{1,1000})",
+    re.MULTILINE,
 )
 _PERSONA = re.compile(r"\b(?:Eres|You are|Soy|I am)\s+(?P<who>[^.\n;]{3,160})", re.IGNORECASE)
 _CURRENCY = re.compile(r"\(\s*([A-Z]{3}|[$€£]|pesos|euros)\s*\)|\b([A-Z]{3})\s*$")
@@ -147,9 +149,14 @@ def _product(cells: dict[str, str], currency: str) -> Product | None:
         unit=unit,
         price=price,
         stock=int(stock.group()) if stock else None,
-        roots=tuple(dict.fromkeys(roots(name))),
+        roots=tuple(dict.fromkeys(_naming(name))),
         unit_roots=frozenset(roots(unit)),
     )
+
+
+def _naming(name: str) -> list[str]:
+    """The roots of a name, without «de» and «para», unless there is nothing else."""
+    return [root(word) for word in words(name) if word not in FILLERS] or roots(name)
 
 
 def _facts(system: str) -> list[Fact]:
@@ -160,7 +167,8 @@ def _facts(system: str) -> list[Fact]:
             facts.append(_fact(found.group(1), found.group(2)))
     for pair in _QUESTION.finditer(system):
         facts.append(_fact(" ".join(pair["q"].split()), " ".join(pair["a"].split())))
-    return [fact for fact in facts if plain(fact.key) not in ("p", "q", "r", "a")]
+    told = [fact for fact in facts if plain(fact.key) not in ("p", "q", "r", "a")]
+    return told[:MAX_FACTS]
 
 
 def _fact(key: str, text: str) -> Fact:

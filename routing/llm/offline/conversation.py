@@ -14,6 +14,12 @@ from routing.llm.offline.catalogue import Catalogue, Mention, catalogue_of
 from routing.llm.offline.dialogue import basket_after
 from routing.llm.offline.language import Language, language_of
 
+#: What a message asks for stands in its head, and what a talk is about in its last turns.
+MAX_TEXT_CHARS: Final = 2000
+MAX_TURNS: Final = 20
+#: A prompt or a tool's result is read further.
+MAX_DOCUMENT_CHARS: Final = 200_000
+
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: Final[Mapping[str, Role]] = {
     "system": "system",
@@ -62,7 +68,8 @@ class Conversation:
 
     @property
     def user_texts(self) -> tuple[str, ...]:
-        return tuple(turn.text for turn in self.turns if turn.role == "user")
+        """What the user said last, up to MAX_TURNS times."""
+        return tuple(turn.text for turn in self.turns if turn.role == "user")[-MAX_TURNS:]
 
     @property
     def last_text(self) -> str:
@@ -146,7 +153,8 @@ def _turn(message: Any, index: int) -> Turn:
         content = " ".join(_part_text(part, param) for part in content)
     if not isinstance(content, str):
         raise BadRequest("Invalid type for content.", param=f"{param}.content")
-    return Turn(role, content)
+    is_talk = role in ("user", "assistant")
+    return Turn(role, content[: MAX_TEXT_CHARS if is_talk else MAX_DOCUMENT_CHARS])
 
 
 def _part_text(part: Any, param: str) -> str:

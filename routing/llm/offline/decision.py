@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -23,7 +23,8 @@ SHARED_WORD: Final = 0.35
 EXAMPLE_WEIGHT: Final = 1.5
 EXAMPLE_FLOOR: Final = 0.3
 #: A short answer («sí», «diez») is about what was said before it.
-SHORT_ANSWER: Final = 3
+SHORT_ANSWER: Final = 4
+SURE: Final = 0.5
 LEFT_OF_EARLIER: Final = 0.6
 LOWEST: Final = 0.1
 HIGHEST: Final = 0.97
@@ -73,11 +74,13 @@ def decide(talk: Conversation, slugs: Sequence[str]) -> Decision:
     candidates = candidates_of(talk.briefing.text, tuple(slugs))
     texts = talk.user_texts
     decision = _decide_for(talk.last_text, candidates)
-    is_short = len(words(talk.last_text)) <= SHORT_ANSWER
-    if is_short and decision.confidence < 0.5 and len(texts) > 1:
-        earlier = _decide_for(texts[-2], candidates)
-        if earlier.confidence * LEFT_OF_EARLIER > decision.confidence:
-            return Decision(earlier.slug, earlier.intent, earlier.confidence * LEFT_OF_EARLIER)
+    if len(words(talk.last_text)) > SHORT_ANSWER or decision.confidence >= SURE:
+        return decision
+    for text in reversed(texts[:-1]):
+        earlier = _decide_for(text, candidates)
+        if earlier.confidence >= SURE:
+            left = round(earlier.confidence * LEFT_OF_EARLIER, 2)
+            return decision if left < decision.confidence else replace(earlier, confidence=left)
     return decision
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from routing.llm.offline.catalogue import Catalogue, Mention
 from routing.llm.offline.intents import has_cue
 from routing.llm.offline.quantities import numbers_in
-from routing.llm.offline.vocabulary import cues
+from routing.llm.offline.vocabulary import cues, vocabulary
 from routing.llm.offline.words import words
 
 YES: Final = cues(
@@ -37,6 +37,8 @@ TOTAL: Final = cues(
     how much is it | altogether
     """
 )
+#: «los de 3/4», «the blue one»: one of those just spoken of.
+POINTING: Final = vocabulary("el la los las del de que mejor the that those")
 #: A follow-up is short; a longer message says what it is about.
 SHORT: Final = 7
 
@@ -65,14 +67,22 @@ def basket_after(texts: Iterable[str], catalogue: Catalogue) -> tuple[Mention, .
     return basket
 
 
+def _adds(text: str) -> bool:
+    return has_cue(ADDING, text) or words(text)[:1] in (["y"], ["and"])
+
+
 def _step(basket: tuple[Mention, ...], text: str, catalogue: Catalogue) -> tuple[Mention, ...]:
+    if basket and words(text)[:1] and words(text)[0] in POINTING and len(words(text)) <= SHORT:
+        refined = catalogue.refined(basket[-1], text)
+        if refined is not None:
+            return (*basket[:-1], refined)
     mentions = catalogue.mentions(text)
     if mentions:
         named = {mention.product for mention in mentions}
         rest = tuple(line for line in basket if line.product not in named)
         if has_cue(REMOVING, text):
             return rest
-        return rest + tuple(mentions) if has_cue(ADDING, text) else tuple(mentions)
+        return rest + tuple(mentions) if _adds(text) else tuple(mentions)
     if is_no(text):
         return ()
     numbers = numbers_in(text)

@@ -64,6 +64,10 @@ TOPICS: Final = (
         cues("devolucion | devoluciones | cambio | cambios | return | refund"),
     ),
     (
+        cues("tarda | tardan | demora | cuanto tiempo | cuando llega | how long | how soon"),
+        cues("tiempo | plazo de entrega | delivery time"),
+    ),
+    (
         cues("garantia | warranty | guarantee"),
         cues("garantia | warranty | guarantee"),
     ),
@@ -92,7 +96,7 @@ def score(fact: Fact, text: str) -> float:
     """How well `fact` answers: by topic, by the words of its key, a little by those of its text."""
     asked = [root(word) for word in words(text) if word not in FILLERS]
     key = [word for word in fact.roots if word not in _FILLER_ROOTS]
-    by_topic = any(
+    by_topic = sum(
         has_cue(asked_by, text) and has_cue(labels, fact.key) for asked_by, labels in TOPICS
     )
     by_key = sum(best_likeness(word, asked) for word in key) / len(key) if key else 0.0

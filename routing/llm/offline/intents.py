@@ -17,14 +17,12 @@ SEED_WEIGHT: Final = 1.2
 SEED_FLOOR: Final = 0.3
 #: A cue of up to this many letters must be the whole word: «hi» is not «hidráulico».
 SHORT_CUE: Final = 4
-MAX_TEXT_CHARS: Final = 4000
 
 
 @lru_cache(maxsize=512)
 def weigh(text: str) -> Mapping[str, float]:
     """The weight of each intent in `text`; 0 for what nothing speaks of."""
-    head = text[:MAX_TEXT_CHARS]
-    said = spaced(head)
+    said = spaced(text)
     letters = trigrams(said)
     weights = {
         intent.name: STRONG * _count(intent.cues, said)
@@ -32,7 +30,7 @@ def weigh(text: str) -> Mapping[str, float]:
         + SEED_WEIGHT * _nearest_seed(intent, letters)
         for intent in INTENTS
     }
-    return _with_things(head, weights)
+    return _with_things(text, weights)
 
 
 def _with_things(text: str, weights: dict[str, float]) -> dict[str, float]:

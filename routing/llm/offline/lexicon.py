@@ -53,12 +53,12 @@ INFORMATION: Final = Intent(
     name="information",
     cues=cues(
         """
-        horario | a que hora | que horas | abren | abierto | cierran | cierra | cerrado | ubicad |
-        ubicacion | donde estan | donde queda | donde quedan | donde se encuentran | como llego |
-        sucursal | telefono | whatsapp | correo electronico | estaciona | contrata | vacante |
-        empleo | festivo | quien es el dueno | opening hours | what time | you open | you close |
-        hours | located | location | where are you | address | parking | branch | phone number |
-        hiring
+        horario | a que hora | que horas | abren | abierto | cierran | cierra | cerrado |
+        ubicad | ubicacion | donde estan | donde queda | donde quedan | donde se encuentran |
+        como llego | sucursal | telefono | whatsapp | correo electronico | estaciona |
+        contrata | vacante | empleo | festivo | quien es el dueno | opening hours | what time |
+        you open | you close | hours | located | location | where are you | address | parking |
+        branch | phone number | hiring
         """
     ),
     weak_cues=cues(
@@ -94,8 +94,8 @@ HUMAN: Final = Intent(
     weak_cues=cues("persona | alguien | person | atencion | problema | problem"),
     labels=cues(
         """
-        human | person | asesor | queja | complain | soporte | support | atencion | otro | other |
-        demas | everything else | recep | general | deriv | escal
+        human | person | asesor | queja | complain | soporte | support | atencion | otro |
+        other | demas | everything else | recep | general | deriv | escal
         """
     ),
     seeds=(
@@ -113,16 +113,18 @@ PRODUCT: Final = Intent(
         precio | costo | venden | vendes | manejan | maneja | existencia | disponib | en stock |
         catalogo | lista de precios | busco | buscando | busca | medida | medidas | tamano |
         marca | modelo | recomiend | recomendar | sirve para | diferencia | caracter |
-        ficha tecnica | les queda | muestra | ensena | que productos | como se llama | how much |
-        price | cost of | do you carry | do you sell | you got | in stock | available | catalog |
-        product | looking for | recommend | show me | difference between | which one
+        ficha tecnica | les queda | muestra | ensena | que productos | como se llama |
+        how much | price | cost of | do you carry | do you sell | you got | in stock |
+        available | catalog | product | looking for | recommend | show me | difference between |
+        which one
         """
     ),
     weak_cues=cues(
         """
         hay | tienen | tienes | tendran | traen | do you have | queda | colores | color |
-        material | calidad | oferta | promocion | descuento | rinde | resiste | aguanta | sirve |
-        exteriores | interiores | material | cual | which | sizes | discount | any | para que
+        material | calidad | oferta | promocion | descuento | rinde | resiste | aguanta |
+        sirve | exteriores | interiores | material | cual | which | sizes | discount | any |
+        para que
         """
     ),
     labels=cues(
@@ -144,13 +146,14 @@ ORDER: Final = Intent(
     name="order",
     cues=cues(
         """
-        pedido | pedir | orden | ordene | encarg | comprar | compro | compra | compre | me llevo |
-        llevar | apart | mandame | manden | mandenme | envia | enviar | envien | agrega | anade |
-        anadir | sumale | quita | cotiza | cancela | confirm | entrega | entregan | rastre |
-        me traen | me lo traen | traerme | me mandaron | me entregaron | ponle | echame | reserv |
-        seguimiento | a domicilio | mi envio | surte | resurt | paquete | ponme | dame | deme |
-        order | buy | purchase | deliver | ship | track | add | cancel | reserve | quote |
-        send me | i'll take | i ll take | my package
+        pedido | pedir | orden | ordene | encarg | comprar | compro | compra | compre |
+        me llevo | llevar | apart | mandame | mandalo | mandalos | envialo | mandenlo | manden |
+        mandenme | envia | enviar | envien | agrega | anade | anadir | sumale | quita | cotiza |
+        cancela | confirm | entrega | entregan | rastre | me traen | me lo traen | traerme |
+        me mandaron | me entregaron | ponle | echame | reserv | seguimiento | a domicilio |
+        mi envio | surte | resurt | paquete | ponme | dame | deme | order | buy | purchase |
+        deliver | ship | track | add | cancel | reserve | quote | send me | i'll take |
+        i ll take | my package
         """
     ),
     weak_cues=cues(
@@ -180,12 +183,12 @@ PAYMENT: Final = Intent(
     cues=cues(
         """
         pagar | pago | pague | pagos | pagado | tarjeta | efectivo | transfer | deposit |
-        factura | facturar | cfdi | rfc | recibo | comprobante | cobra | cobro | cobran | adeud |
-        debo | saldo | credito | mensualidad | meses sin | reembols | devuelv | devolvi | liga |
-        cuenta bancaria | que cuenta | terminal | oxxo | paypal | vencid | abono | abonar |
-        anticipo | nota fiscal | clabe | vales | cheque | checks | liquidar | estado de cuenta |
-        me regresan | pay | card | cash | invoice | billing | the bill | receipt | charge |
-        refund | owe | balance | credit | bank
+        factura | facturar | cfdi | rfc | recibo | comprobante | cobra | cobro | cobran |
+        adeud | debo | saldo | credito | mensualidad | meses sin | reembols | devuelv |
+        devolvi | liga | cuenta bancaria | que cuenta | terminal | oxxo | paypal | vencid |
+        abono | abonar | anticipo | nota fiscal | clabe | vales | cheque | checks | liquidar |
+        estado de cuenta | me regresan | pay | card | cash | invoice | billing | the bill |
+        receipt | charge | refund | owe | balance | credit | bank
         """
     ),
     weak_cues=cues(
@@ -213,7 +216,7 @@ INTENTS: Final = (GREETING, INFORMATION, HUMAN, PRODUCT, ORDER, PAYMENT)
 #: Who takes what nobody else takes describes itself with one of these.
 FALLBACK_LABELS: Final = cues(
     """
-    recep | fallback | respaldo | general | otro | otra | demas | everything else |
-    anything else | todo lo | salud | greet | welcom | front desk
-    """
+        recep | fallback | respaldo | general | otro | otra | demas | everything else |
+        anything else | todo lo | salud | greet | welcom | front desk
+        """
 )

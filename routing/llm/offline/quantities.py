@@ -99,7 +99,9 @@ def _quantity_at(found: Sequence[str], position: int) -> Decimal | None:
     after, beyond = [*found, "", ""][position + 1 : position + 3]
     names = before in BEFORE_A_NAME and earlier not in ORDERS
     is_dimension = before == "x" and _number(earlier) is not None
-    measures = after in MEASURES and beyond not in ("de", "of")
+    # «cable, 100 metros» and «100 metros de cable» count; «tubo de 6 metros» names.
+    counts = beyond in ("de", "of") or before in PAUSES or not before
+    measures = after in MEASURES and not counts
     return None if names or is_dimension or measures or "/" in after else number
 
 

@@ -11,8 +11,9 @@ from routing.llm.offline.dialogue import asks_total, is_no, is_yes
 from routing.llm.offline.facts import answering, score
 from routing.llm.offline.intents import has_cue, weigh
 from routing.llm.offline.language import Language
-from routing.llm.offline.lexicon import GREETING, HUMAN, ORDER, PRODUCT
+from routing.llm.offline.lexicon import GREETING, HUMAN, INTENTS, ORDER, PRODUCT
 from routing.llm.offline.phrases import PHRASES, Phrases
+from routing.llm.offline.quantities import pieces_of
 from routing.llm.offline.results import summary
 from routing.llm.offline.vocabulary import FILLERS, cues
 from routing.llm.offline.words import words
@@ -93,10 +94,14 @@ def _about_the_rest(talk: Conversation, said: Phrases) -> str:
         return _greeting(talk, said, is_understood=bool(weights[intent]))
     if intent == HUMAN.name:
         return _no_person(talk.briefing, said)
-    if intent in (PRODUCT.name, ORDER.name) and talk.briefing.products:
+    is_counted = any(piece.is_explicit for piece in pieces_of(text))
+    if talk.briefing.products and (intent == PRODUCT.name or is_counted):
         return _not_found(talk, said)
+    opening = "" if intent == ORDER.name else said.unknown
     question = said.ask_by_intent.get(intent, said.ask)
-    return " ".join(filter(None, [said.unknown, offered(talk.briefing, said), question]))
+    labels = next(one.labels for one in INTENTS if one.name == intent)
+    help_offered = offered(talk.briefing, said, about=labels)
+    return " ".join(filter(None, [opening, help_offered, question]))
 
 
 def _told(facts: Sequence[Fact]) -> str:
@@ -132,13 +137,14 @@ def introduction(briefing: Briefing, language: Language, said: Phrases) -> str:
     return said.i_am.format(who=briefing.persona)
 
 
-def offered(briefing: Briefing, said: Phrases) -> str:
-    """What the prompt lets it help with; empty when that is nothing in particular."""
+def offered(briefing: Briefing, said: Phrases, *, about: tuple[str, ...] = ("",)) -> str:
+    """What the prompt lets it help with, first what is `about` the matter; empty when nothing."""
     topics = []
     if briefing.products:
         examples = _distinct_names(briefing)
         topics.append(said.products_topic.format(examples=", ".join(examples)))
     keys = [fact.key for fact in briefing.facts if not fact.key.endswith("?")]
+    keys.sort(key=lambda key: not has_cue(about, key))
     topics += [f"{key[0].lower()}{key[1:]}" for key in keys[:MAX_TOPICS]]
     if not topics:
         return ""

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from routing.llm.offline.vocabulary import CONCEPTS, FILLERS, SAME
-from routing.llm.offline.words import root, words
+from routing.llm.offline.vocabulary import CONCEPTS, FILLERS, QUALITIES, THINGS
+from routing.llm.offline.words import root, root_set, words
 
-_NAMES: Final[dict[str, frozenset[str]]] = {
-    root(word): frozenset(root(other) for other in line) for line in SAME for word in line
-}
+_NAMES: Final = {root(word): root_set(line) for line in (*THINGS, *QUALITIES) for word in line}
+_THINGS: Final = frozenset(root(word) for line in THINGS for word in line)
 _CONCEPTS: Final[dict[str, int]] = {
     root(word): number for number, line in enumerate(CONCEPTS) for word in line
 }
@@ -20,7 +19,7 @@ def names_of(word: str) -> frozenset[str]:
 
 def is_thing(word: str) -> bool:
     """True for the root of a word that shops sell by."""
-    return word in _NAMES
+    return word in _THINGS
 
 
 def ideas_in(text: str) -> frozenset[str]:

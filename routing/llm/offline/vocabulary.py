@@ -43,18 +43,11 @@ FILLERS: Final = vocabulary(
     """
 )
 
-#: The same thing by other names; every word stands for the others of its line.
-SAME: Final = families(
+#: What shops sell, by its other names; every word stands for the others of its line.
+THINGS: Final = families(
     """
     tubo tuberia cano pipe tubing
-    pintura paint vinilica esmalte barniz
-    blanco blanca white
-    negro negra black
-    rojo roja red
-    azul blue
-    verde green
-    amarillo amarilla yellow
-    gris gray grey
+    pintura paint vinilica esmalte barniz pintar
     cemento cement
     arena sand
     grava gravel
@@ -73,7 +66,7 @@ SAME: Final = families(
     rodillo roller
     llave grifo faucet tap
     codo elbow
-    pegamento adhesivo silicon sellador glue adhesive silicone
+    pegamento adhesivo silicon sellador glue adhesive silicone pegar
     cinta tape
     sierra serrucho segueta saw
     guante glove
@@ -103,12 +96,25 @@ SAME: Final = families(
     mortero mortar
     puerta door
     lija sandpaper
+    azulejo tile
+    """
+)
+
+#: What things are like and how they are measured, by other names.
+QUALITIES: Final = families(
+    """
+    blanco blanca white
+    negro negra black
+    rojo roja red
+    azul blue
+    verde green
+    amarillo amarilla yellow
+    gris gray grey
     galon gallon
     litro liter litre
     metro meter metre
     pulgada inch
     cobre copper
-    azulejo tile
     """
 )
 
