@@ -73,11 +73,13 @@ def _fingerprint(request: Request) -> str:
 def _take(principal: Principal, key: str, fingerprint: str) -> tuple[IdempotencyRecord, bool]:
     """The row of this key, and whether this request is the one to do the work."""
     owner = str(principal.key_id or "")
-    fresh = {"fingerprint": fingerprint, "expires_at": timezone.now() + KEPT_FOR}
+    expires_at = timezone.now() + KEPT_FOR
     try:
         with transaction.atomic():
             _set_lock_timeout(TWIN_WAITS)
-            record = IdempotencyRecord.objects.create(owner=owner, key=key, **fresh)
+            record = IdempotencyRecord.objects.create(
+                owner=owner, key=key, fingerprint=fingerprint, expires_at=expires_at
+            )
             _set_lock_timeout("0")
             return record, True
     except IntegrityError:
@@ -85,7 +87,7 @@ def _take(principal: Principal, key: str, fingerprint: str) -> tuple[Idempotency
     except OperationalError as exc:
         raise IdempotencyInProgress(retry_after=1) from exc
     if record.expires_at <= timezone.now():
-        record.fingerprint, record.expires_at = fresh["fingerprint"], fresh["expires_at"]
+        record.fingerprint, record.expires_at = fingerprint, expires_at
         record.save(update_fields=["fingerprint", "expires_at"])
         return record, True
     if record.fingerprint != fingerprint:
