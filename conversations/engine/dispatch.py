@@ -78,7 +78,11 @@ class Distributed:
 
     def listen(self, wake: Wake) -> Callable[[], None]:
         listening = asyncio.ensure_future(self._stream.listen(wake))
-        return lambda: bool(listening.cancel()) and None
+
+        def stop() -> None:
+            listening.cancel()
+
+        return stop
 
 
 @cache

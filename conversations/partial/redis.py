@@ -79,7 +79,7 @@ class RedisPartialStore:
     async def _put(self, tenant_id: UUID, task_id: UUID, partial: PartialText, offset: int) -> Any:
         attempt, step = partial.stream.split(".")
         rest = partial.text[offset:]
-        args = [
+        args: list[str | int] = [
             str(partial.message_id),
             attempt,
             step,
