@@ -7,7 +7,7 @@ one cap over the decompressed body. To its users every failure is an exception o
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from functools import cache
 from typing import cast
@@ -52,7 +52,10 @@ class _Arriving(httpx2.AsyncByteStream):
     def __init__(self, source: AsyncIterable[bytes]) -> None:
         self._source = source
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.pieces()
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
         try:
             async for piece in self._source:
                 yield piece
@@ -66,15 +69,23 @@ class _Arriving(httpx2.AsyncByteStream):
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """The decompressed body of `response`, until `deadline` (loop time) and up to `max_bytes`."""
+    """`pieces` of a body, until `deadline` (loop time) and up to `max_bytes`."""
 
-    def __init__(self, response: httpx2.Response, *, deadline: float, max_bytes: int) -> None:
-        self._response = response
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes],
+        connection: httpx2.AsyncByteStream,
+        *,
+        deadline: float,
+        max_bytes: int,
+    ) -> None:
+        self._pieces = pieces
+        self._connection = connection
         self._deadline = deadline
         self._left = max_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with aclosing(self._response.aiter_bytes()) as pieces:
+        async with aclosing(self._pieces) as pieces:
             while True:
                 # The deadline is armed per piece and not around the loop: a timeout that stays
                 # open across a yield would cancel the reader wherever it happens to be.
@@ -91,7 +102,7 @@ class _Bounded(httpx2.AsyncByteStream):
                 yield piece
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        await self._connection.aclose()
 
 
 class OutboundTransport(httpx2.AsyncBaseTransport):
@@ -135,20 +146,18 @@ class OutboundTransport(httpx2.AsyncBaseTransport):
         return self._bounded(answer, deadline=deadline)
 
     def _bounded(self, answer: httpcore2.Response, *, deadline: float) -> httpx2.Response:
-        # The inner response decompresses, in pieces of at most 1 MiB; the outer one hands on what
-        # was counted.
-        source = cast(AsyncIterable[bytes], answer.stream)
-        inner = httpx2.Response(answer.status, headers=answer.headers, stream=_Arriving(source))
-        is_encoded = "content-encoding" in inner.headers
-        headers = [
-            (name, value)
-            for name, value in answer.headers
-            if not (is_encoded and name.lower() in _BODY_HEADERS)
-        ]
+        arriving = _Arriving(cast(AsyncIterable[bytes], answer.stream))
+        headers, pieces = answer.headers, arriving.pieces()
+        if any(name.lower() == b"content-encoding" for name, _ in headers):
+            # The inner response decompresses, in pieces of at most 1 MiB; the outer one hands on
+            # what was counted.
+            inner = httpx2.Response(answer.status, headers=headers, stream=arriving)
+            pieces = inner.aiter_bytes()
+            headers = [pair for pair in headers if pair[0].lower() not in _BODY_HEADERS]
         return httpx2.Response(
             answer.status,
             headers=headers,
-            stream=_Bounded(inner, deadline=deadline, max_bytes=self._max_bytes),
+            stream=_Bounded(pieces, arriving, deadline=deadline, max_bytes=self._max_bytes),
             extensions=dict(answer.extensions),
         )
 
