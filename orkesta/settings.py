@@ -188,7 +188,8 @@ CONTENT_SECURITY_POLICY = {
 # --- Language, files ------------------------------------------------------------------------------
 LANGUAGE_CODE = ENV["ORCHESTRATOR_LANGUAGE"]
 LANGUAGES = [("es", _("Spanish")), ("en", _("English"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# Ours, and what django-unfold says but does not translate.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "unfold"]
 TIME_ZONE = ENV["ORCHESTRATOR_TIME_ZONE"]
 USE_I18N = USE_TZ = True
 STATIC_URL = "static/"
