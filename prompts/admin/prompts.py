@@ -84,7 +84,7 @@ class PromptAdmin(TenantModelAdmin):
     @display(description=_("live version"), label={"live": "success", "none": "danger"})
     def live(self, prompt: Any) -> tuple[str, Any]:
         number = prompt.published_number
-        return ("live", f"v{number}") if number else ("none", _("None"))
+        return ("live", f"v{number}") if number else ("none", _("nothing published"))
 
     @display(description=_("tokens"))
     def tokens(self, prompt: Any) -> int | None:
