@@ -6,18 +6,22 @@
     - KeyInvalid                key_invalid: unknown, garbled and wrong look the same
     - KeyExpired                key_expired: told only to who holds the whole key
     - KeyRevoked                key_revoked: likewise
+    - TicketInvalid             ticket_invalid
   + Forbidden (403)
     - ScopeMissing              scope_missing
     - TenantSuspended           tenant_suspended
+    - OriginNotAllowed          origin_not_allowed
   + Malformed (400)
     - IdempotencyKeyMalformed   idempotency_key_malformed
   + Conflict (409)
     - IdempotencyInProgress     idempotency_in_progress
   + Invalid (422)
     - IdempotencyKeyReused      idempotency_key_reused
+  + TooMany (429)
+    - SocketsExhausted          sockets_exhausted
 """
 
-from orkesta.errors import Conflict, Forbidden, Invalid, Malformed, Unauthenticated
+from orkesta.errors import Conflict, Forbidden, Invalid, Malformed, TooMany, Unauthenticated
 
 
 class KeyMissing(Unauthenticated):
@@ -73,3 +77,21 @@ class IdempotencyKeyReused(Invalid):
     """This `Idempotency-Key` was used for another request."""
 
     code = "idempotency_key_reused"
+
+
+class OriginNotAllowed(Forbidden):
+    """Browsers may not connect from this origin."""
+
+    code = "origin_not_allowed"
+
+
+class TicketInvalid(Unauthenticated):
+    """The ticket is unknown, used, expired, or meant for something else."""
+
+    code = "ticket_invalid"
+
+
+class SocketsExhausted(TooMany):
+    """There are as many open connections as allowed; close one, or come back later."""
+
+    code = "sockets_exhausted"
