@@ -59,6 +59,7 @@ VARIABLES: tuple[Variable, ...] = (
     # --- storage
     Variable("DATABASE_URL", "str", "sqlite:///var/orkesta.sqlite3", "Database: SQLite (embedded) or postgres://… (production).", is_secret=True),
     Variable("ORCHESTRATOR_DATABASE_THREADS", "int", 8, "Threads, and so connections, that asynchronous code uses for the database.", _between(1, 128)),
+    Variable("ORCHESTRATOR_REQUEST_THREADS", "int", 8, "Threads, and so connections, that HTTP requests are answered in.", _between(1, 128)),
     Variable("REDIS_URL", "str", "", "Redis or Valkey; empty keeps live events, limits and breakers in the process.", is_secret=True),
     Variable("ORCHESTRATOR_REDIS_HOST", "str", "", "Host of Redis, when REDIS_URL is not given."),
     Variable("ORCHESTRATOR_REDIS_PORT", "int", 6379, "Port of Redis, when REDIS_URL is not given.", _between(1, 65535)),
