@@ -1,0 +1,56 @@
+"""Who is at the door: what an ASGI WebSocket scope says, and whether it may come in."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from conversations.connections import Seat, connections
+from conversations.cursor import parse_cursor
+from conversations.errors import SessionNotFound
+from conversations.selectors import get_session
+from conversations.watcher import LATEST
+from orkesta.database import in_thread
+from tenants.principals import Principal
+from tenants.scope import in_tenant
+from tenants.selectors import get_tier
+from tenants.websocket_auth import Handshake, authenticate_socket, check_still_valid
+
+
+def read_handshake(scope: Mapping[str, Any]) -> Handshake:
+    """The request as `tenants.websocket_auth` wants it. Raises SessionNotFound for no UUID."""
+    named = scope["url_route"]["kwargs"]
+    try:
+        session_id = UUID(named["session"])
+    except ValueError:
+        raise SessionNotFound from None
+    headers = {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in scope["headers"]}
+    return Handshake(named["tenant"], session_id, headers, scope.get("subprotocols") or ())
+
+
+def read_cursor(scope: Mapping[str, Any]) -> str:
+    """The `cursor` of the query; empty when there is none. Raises MalformedCursor."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20)
+    cursor: str = query.get("cursor", [""])[0]
+    if cursor not in ("", LATEST):
+        parse_cursor(cursor)
+    return cursor
+
+
+async def admit(handshake: Handshake, seat: Seat) -> Principal:
+    """Let the caller in and count the connection as its tenant's.
+
+    Raises what `authenticate_socket` and `check_still_valid` raise, SessionNotFound, and
+    SocketsExhausted when the tenant's tier allows no more.
+    """
+    principal = await in_thread(authenticate_socket, handshake)
+    limit = await in_tenant(principal.tenant_id, _check, principal, handshake.session_id)
+    connections.belongs_to(seat, principal.tenant_id, limit=limit)
+    return principal
+
+
+def _check(principal: Principal, session_id: UUID) -> int | None:
+    """How many sockets the tier allows, once key and session are known to be good."""
+    check_still_valid(principal)
+    get_session(session_id)
+    return get_tier(principal.tenant_id).max_sockets

@@ -1,0 +1,115 @@
+"""From a watcher to one socket: frames, pings, and patience with slow readers."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from django.conf import settings
+
+from conversations.backlog import Backlog
+from conversations.connections import Seat
+from conversations.consumers.closing import TooSlow
+from conversations.cursor import Frame
+from conversations.live_event import EventType
+from conversations.pulse import DATABASE_ERRORS
+from conversations.watcher import Watcher
+from tenants.principals import Principal
+from tenants.scope import in_tenant
+from tenants.websocket_auth import check_still_valid
+
+logger = logging.getLogger(__name__)
+
+RECHECK_SECONDS: Final = 30.0
+#: A client that waits for its backlog to shrink is asked for a sign this often.
+ASK_SECONDS: Final = 1.0
+NAP_SECONDS: Final = 0.1
+
+
+class Outgoing:
+    """Sends to one socket. `run` ends only by an error: TooSlow, or why the key has gone bad."""
+
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        *,
+        watcher: Watcher,
+        principal: Principal,
+        seat: Seat,
+    ) -> None:
+        self.watcher = watcher
+        self._send, self._principal, self._seat = send, principal, seat
+        self._backlog = Backlog()
+        self._asked_at = self._recheck_at = 0.0
+        self._pings: dict[str, float] = {}
+        self._answers_pings = False
+
+    async def run(self) -> None:
+        """Send whatever the watcher has, for ever."""
+        self._recheck_at = self._now() + RECHECK_SECONDS
+        async with self.watcher as watcher:
+            while True:
+                for frame in await watcher.pull():
+                    await self._deliver(frame)
+                await self._recheck()
+
+    async def tell(self, kind: EventType, data: dict[str, Any]) -> None:
+        """Send an event of our own, at once."""
+        await self._put(self.watcher.frame(kind, data))
+
+    def heard(self, mark: str = "") -> None:
+        """The client has said something; `mark` is the ping or the cursor it answers, if any."""
+        is_proof = self._backlog.heard(mark)
+        self._answers_pings = self._answers_pings or (is_proof and mark in self._pings)
+        self._pings.clear()
+
+    # --- One frame ----------------------------------------------------------------------------
+
+    async def _deliver(self, frame: Frame) -> None:
+        if frame.event.type == EventType.PING:
+            await self._ping(seq=frame.event.data["seq"])
+            return
+        size = len(frame.text)
+        while (seconds := self._backlog.wait(size, now=self._now())) > 0:
+            if self._now() >= self._asked_at + ASK_SECONDS:
+                await self._ping(seq=frame.seq)
+            await asyncio.sleep(min(seconds, NAP_SECONDS))
+        await self._put(frame)
+
+    async def _ping(self, *, seq: int) -> None:
+        """Ask for a sign of life. Who has ever answered, has to go on answering."""
+        self._asked_at = self._now()
+        patience = settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS
+        oldest = min(self._pings.values(), default=self._asked_at)
+        if self._answers_pings and self._asked_at - oldest > patience:
+            raise TooSlow
+        mark = secrets.token_hex(4)
+        self._pings[mark] = self._asked_at
+        await self._put(self.watcher.frame(EventType.PING, {"seq": seq, "id": mark}), mark=mark)
+
+    async def _put(self, frame: Frame, *, mark: str = "") -> None:
+        """Send. Servers that push back keep us waiting here while the client does not read."""
+        text = frame.text
+        patience = settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS
+        try:
+            async with asyncio.timeout(patience):
+                await self._send({"type": "websocket.send", "text": text})
+        except TimeoutError:
+            raise TooSlow from None
+        self._backlog.sent(len(text), mark=mark or frame.cursor, now=self._now())
+        self._seat.num_frames += 1
+
+    # --- The key behind it --------------------------------------------------------------------
+
+    async def _recheck(self) -> None:
+        if self._now() < self._recheck_at:
+            return
+        self._recheck_at = self._now() + RECHECK_SECONDS
+        try:
+            await in_tenant(self._principal.tenant_id, check_still_valid, self._principal)
+        except DATABASE_ERRORS:
+            logger.warning("A key cannot be checked again now.", exc_info=True)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,187 @@
+"""`WS /ws/{tenant}/{session}`: live events out, messages in."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from conversations import live
+from conversations.connections import Seat, connections
+from conversations.consumers.closing import CloseCode, TooManyFrames, close_code, refusal
+from conversations.consumers.handshake import admit, read_cursor, read_handshake
+from conversations.consumers.incoming import Pace, Speaker, cursor_of, read_frame, request_id_of
+from conversations.consumers.outgoing import Outgoing
+from conversations.cursor import parse_cursor
+from conversations.live_event import EventType
+from conversations.pulse import DATABASE_ERRORS
+from conversations.watcher import Watcher
+from orkesta.api.problems import translate
+from orkesta.errors import BodyTooLarge, InternalError, Invalid, OrkestaError, TooMany, problem
+from orkesta.ids import uuid7
+from tenants.websocket_auth import SUBPROTOCOL
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+#: What may go wrong with a frame or a handshake and is the caller's, or the database's, affair.
+FORESEEN = (OrkestaError, *DATABASE_ERRORS)
+#: Frames that end the connection; after any other error it stays open.
+FATAL = (BodyTooLarge, TooManyFrames)
+
+
+class SessionSocket:
+    """One connection, from handshake to close. An ASGI application: `SessionSocket.serve`."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, seat: Seat) -> None:
+        self._scope, self._receive, self._send, self._seat = scope, receive, send, seat
+        self._request_id = uuid7().hex
+        self._cursor = ""
+        self._is_closed = False
+        self._pace = Pace()
+        self._pump: asyncio.Task[None] | None = None
+        self._outgoing: Outgoing | None = None
+
+    @classmethod
+    async def serve(cls, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket."""
+        live.bind_loop()
+        await receive()  # websocket.connect
+        # Accepted first of all: a refused handshake could not say why.
+        protocol = SUBPROTOCOL if SUBPROTOCOL in (scope.get("subprotocols") or ()) else None
+        await send({"type": "websocket.accept", "subprotocol": protocol})
+        try:
+            with connections.seat() as seat:
+                await cls(scope, receive, send, seat)._live()
+        except TooMany as exc:
+            for message in refusal(exc):
+                await send(message)
+
+    async def _live(self) -> None:
+        try:
+            self._cursor = read_cursor(self._scope)
+            handshake = read_handshake(self._scope)
+            principal = await admit(handshake, self._seat)
+        except FORESEEN as exc:
+            await self._close_for(translate(exc))
+            return
+        speaker = Speaker(principal, handshake.session_id)
+        try:
+            self._start(self._outgoing_for(speaker, self._cursor))
+            await self._listen(speaker)
+        finally:
+            await self._stop()
+
+    # --- Out ----------------------------------------------------------------------------------
+
+    def _outgoing_for(self, speaker: Speaker, cursor: str) -> Outgoing:
+        principal = speaker.principal
+        watcher = Watcher(
+            tenant_id=principal.tenant_id, session_id=speaker.session_id, cursor=cursor
+        )
+        return Outgoing(self._send, watcher=watcher, principal=principal, seat=self._seat)
+
+    def _start(self, outgoing: Outgoing) -> None:
+        self._outgoing = outgoing
+        self._pump = asyncio.create_task(self._run(outgoing))
+        self._pump.add_done_callback(self._on_pump_gone)
+
+    async def _stop(self) -> None:
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.cancel()
+            await asyncio.wait({pump})
+
+    async def _run(self, outgoing: Outgoing) -> None:
+        try:
+            await outgoing.run()
+        except FORESEEN as exc:
+            await self._close_for(translate(exc), was_open=True)
+
+    def _on_pump_gone(self, pump: asyncio.Task[None]) -> None:
+        """What nobody foresaw must not leave a socket open that will never say anything again."""
+        if not pump.cancelled() and pump.exception() is not None:
+            logger.error("A socket failed.", exc_info=pump.exception())
+            self._dying = asyncio.ensure_future(self._close_for(InternalError()))
+
+    # --- In -----------------------------------------------------------------------------------
+
+    async def _listen(self, speaker: Speaker) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                if not self._is_closed:
+                    self._seat.close_code = message.get("code") or CloseCode.NORMAL
+                return
+            if not self._is_closed:
+                await self._take(message, speaker)
+
+    async def _take(self, message: dict[str, Any], speaker: Speaker) -> None:
+        """One frame. An error is told, with the `request_id` of the frame when it has one."""
+        request_id = ""
+        try:
+            self._pace.check(now=asyncio.get_running_loop().time())
+            frame = read_frame(message)
+            request_id = request_id_of(frame)
+            await self._obey(frame, request_id, speaker)
+        except FATAL as exc:
+            await self._close_for(exc)
+        except FORESEEN as exc:
+            await self._tell(EventType.ERROR, problem(translate(exc)), request_id)
+
+    async def _obey(self, frame: dict[str, Any], request_id: str, speaker: Speaker) -> None:
+        self._heard("")
+        match frame.get("type"):
+            case "ping":
+                await self._tell(EventType.PONG, {}, request_id)
+            case "pong":
+                self._heard(str(frame.get("id", "")))
+            case "ack":
+                self._heard(cursor_of(frame))
+            case "resume":
+                await self._resume(cursor_of(frame), speaker)
+            case "chat.send":
+                await self._tell(EventType.CHAT_ACCEPTED, await speaker.post(frame), request_id)
+                self._nudge()
+            case "chat.cancel":
+                await self._tell(EventType.CHAT_ACCEPTED, await speaker.cancel(frame), request_id)
+            case unknown:
+                raise Invalid(f"There is no frame of the type {str(unknown)[:100]!r}.")
+
+    async def _resume(self, cursor: str, speaker: Speaker) -> None:
+        """Watch again from `cursor`. Whatever was sent before the `resumed` event is void."""
+        parse_cursor(cursor)
+        await self._stop()
+        outgoing = self._outgoing_for(speaker, cursor)
+        await outgoing.tell(EventType.RESUMED, {})
+        self._start(outgoing)
+
+    def _heard(self, mark: str) -> None:
+        if self._outgoing is not None:
+            self._outgoing.heard(mark)
+
+    def _nudge(self) -> None:
+        if self._outgoing is not None:
+            self._outgoing.watcher.nudge()
+
+    async def _tell(self, kind: EventType, data: dict[str, Any], request_id: str) -> None:
+        """Send an answer to one frame; without a name of its own it bears the connection's."""
+        data = data | {"request_id": request_id or self._request_id}
+        if self._outgoing is not None and not self._is_closed:
+            await self._outgoing.tell(kind, data)
+
+    # --- The end ------------------------------------------------------------------------------
+
+    async def _close_for(self, error: OrkestaError, *, was_open: bool = False) -> None:
+        """Say why, and close. Once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._seat.close_code = close_code(error, was_open=was_open)
+        cursor = self._outgoing.watcher.cursor if self._outgoing else self._cursor
+        for message in refusal(
+            error, request_id=self._request_id, cursor=cursor, was_open=was_open
+        ):
+            await self._send(message)
