@@ -2,7 +2,8 @@
 
 * OrkestaError
   + NotFound
-    - SessionNotFound, TaskNotFound, StepNotFound    not_found: absent and foreign look the same
+    - SessionNotFound, TaskNotFound, StepNotFound, BatchNotFound
+                                        not_found: absent and foreign look the same
   + Conflict
     - SessionNotOpen                    session_not_open
     - SessionBusy                       session_busy
@@ -10,6 +11,7 @@
   + Invalid
     - MessageEmpty                      message_empty
     - MessageTooLong                    message_too_long
+    - BatchSizeInvalid                  batch_size_invalid
     - UnknownAgent                      unknown_agent
   + TooMany
     - SessionExhausted                  session_exhausted
@@ -31,6 +33,10 @@ class TaskNotFound(NotFound):
 
 class StepNotFound(NotFound):
     """The task has no such step."""
+
+
+class BatchNotFound(NotFound):
+    """There is no such batch."""
 
 
 class SessionNotOpen(Conflict):
@@ -56,6 +62,12 @@ class MessageTooLong(Invalid):
     """The message is longer than allowed."""
 
     code = "message_too_long"
+
+
+class BatchSizeInvalid(Invalid):
+    """A batch has too many requests, or none."""
+
+    code = "batch_size_invalid"
 
 
 class UnknownAgent(Invalid):

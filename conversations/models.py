@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+import conversations.trigger_models  # noqa: F401 - Django finds more of the room's models there
 from conversations.states import (
     TERMINAL,
     UNFINISHED,
@@ -73,6 +74,31 @@ class Session(TenantModel):
         return self.user_name or self.user_ref or str(self.id)
 
 
+class Batch(TenantModel):
+    """Many requests that were made in one call, and are counted and cancelled as one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    opened_by = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("opened by")
+    )
+    num_requests = models.PositiveIntegerField(_("requests"), editable=False)
+    # Counted down in the transaction that ends a task; 0 is the end of the batch.
+    num_unfinished = models.PositiveIntegerField(_("unfinished"), editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["tenant", "-id"], name="batch_recent")]
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+
 class Task(TenantModel):
     """The durable unit of work that a message sets going. This row is the truth about it."""
 
@@ -93,6 +119,13 @@ class Task(TenantModel):
         null=True,
         related_name="forks",
         verbose_name=_("forked from"),
+    )
+    batch = models.ForeignKey(
+        Batch,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="tasks",
+        verbose_name=_("batch"),
     )
     # Place in the session's log. A task waits for every unfinished one before it.
     seq = models.PositiveBigIntegerField(editable=False)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 
-from conversations.errors import SessionNotFound, TaskNotFound
-from conversations.models import Event, Message, Session, Step, Task
+from conversations.errors import BatchNotFound, SessionNotFound, TaskNotFound
+from conversations.models import Batch, Event, Message, Session, Step, Task
 
 
 def get_session(session_id: UUID) -> Session:
@@ -64,6 +64,24 @@ def list_events(session_id: UUID, *, after_seq: int = 0, limit: int = 500) -> li
     return list(
         Event.objects.filter(session_id=session_id, seq__gt=after_seq).order_by("seq")[:limit]
     )
+
+
+def get_batch(batch_id: UUID) -> Batch:
+    """The batch. Raises BatchNotFound."""
+    batch = Batch.objects.filter(pk=batch_id).first()
+    if batch is None:
+        raise BatchNotFound
+    return batch
+
+
+def list_batches() -> QuerySet[Batch]:
+    return Batch.objects.order_by("-id")
+
+
+def count_by_status(batch: Batch) -> dict[str, int]:
+    """How many tasks of the batch there are in each status."""
+    counted = batch.tasks.order_by().values_list("status").annotate(Count("pk"))
+    return dict(counted.values_list("status", "pk__count"))
 
 
 def last_seq(session_id: UUID) -> int:

@@ -2,6 +2,12 @@
 
 from django.urls import path
 
+from conversations.api.views.batches import (
+    BatchCancelView,
+    BatchListView,
+    BatchTasksView,
+    BatchView,
+)
 from conversations.api.views.chat import ChatCancelView, ChatSendView, ChatStatusView
 from conversations.api.views.sessions import (
     SessionCloseView,
@@ -22,6 +28,10 @@ urlpatterns = [
     path("chat/send", ChatSendView.as_view(), name="chat-send"),
     path("chat/status", ChatStatusView.as_view(), name="chat-status"),
     path("chat/cancel", ChatCancelView.as_view(), name="chat-cancel"),
+    path("batches", BatchListView.as_view(), name="batches"),
+    path("batches/<uuid:batch_id>", BatchView.as_view(), name="batch"),
+    path("batches/<uuid:batch_id>/tasks", BatchTasksView.as_view(), name="batch-tasks"),
+    path("batches/<uuid:batch_id>/cancel", BatchCancelView.as_view(), name="batch-cancel"),
     path("tasks", TaskListView.as_view(), name="tasks"),
     path("tasks/<uuid:task_id>", TaskView.as_view(), name="task"),
     path("tasks/<uuid:task_id>/cancel", TaskCancelView.as_view(), name="task-cancel"),

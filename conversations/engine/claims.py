@@ -46,6 +46,7 @@ class Claim:
     attempt: int
     turn: int
     num_crashes: int = 0
+    batch_id: UUID | None = None
 
     @property
     def is_poison(self) -> bool:
@@ -96,7 +97,7 @@ def _claiming(limit: int) -> Statement:
             "lease_until": lease_end(Param("lease", DurationField())),
             "started_at": Coalesce(F("started_at"), Now()),
         },
-        returning=["id", "tenant", "session", "attempt", "turn", "num_crashes"],
+        returning=["id", "tenant", "session", "attempt", "turn", "num_crashes", "batch"],
     )
 
 

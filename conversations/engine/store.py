@@ -15,6 +15,7 @@ from django.db.models import CharField, IntegerField, QuerySet, UUIDField
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from conversations.batch_count import note_end
 from conversations.engine import facts
 from conversations.engine.actions import Finish, GiveUp
 from conversations.engine.claims import Claim
@@ -92,6 +93,7 @@ def record(
     if answer is not None:
         _insert_answer(claim, answer[0], seq=first + answer[1])
     write(place, told, first=first)
+    _note_end(claim, outcome)
     return Recorded(outcome, last_seq=first + len(told) - 1)
 
 
@@ -105,6 +107,7 @@ def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) ->
         _insert_step(claim, step)
         told.insert(0, facts.step_recorded(claim, step))
     append(Place(claim.tenant_id, claim.session_id), told)
+    _note_end(claim, outcome)
 
 
 @transaction.atomic
@@ -121,6 +124,12 @@ def finish(claim: Claim, ending: Ending) -> None:
     if isinstance(ending, Finish):
         _insert_answer(claim, ending, seq=first)
     write(place, told, first=first)
+    _note_end(claim, outcome)
+
+
+def _note_end(claim: Claim, outcome: Outcome | None) -> None:
+    if outcome is not None and outcome.status in TERMINAL:
+        note_end(claim.batch_id)
 
 
 def _ended(ending: Ending) -> Outcome:

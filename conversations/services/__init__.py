@@ -1,5 +1,6 @@
 """The acts of this room. Each is one transaction under an active tenant scope."""
 
+from conversations.services.batches import BatchRequest, cancel_batch, post_batch
 from conversations.services.messages import PostedMessage, post_message
 from conversations.services.sessions import close_session, open_session
 from conversations.services.tasks import (
@@ -11,12 +12,15 @@ from conversations.services.tasks import (
 )
 
 __all__ = [
+    "BatchRequest",
     "PostedMessage",
+    "cancel_batch",
     "cancel_task",
     "close_session",
     "fork_task",
     "open_session",
     "pause_task",
+    "post_batch",
     "post_message",
     "resume_task",
     "retry_task",

@@ -1,14 +1,25 @@
 """A message while the agent still answers: each agent declares what becomes of it."""
 
 from contextlib import suppress
+from typing import Final
 from uuid import UUID
+
+from django.db.models import UUIDField
 
 from conversations.errors import SessionBusy, SessionNotFound
 from conversations.models import Session, Task
 from conversations.services.tasks import cancel_task
 from conversations.states import UNFINISHED
 from orkesta.errors import StateConflict
+from orkesta.statements import Param
 from routing.models import Agent
+from tenants.statements import select
+
+_ACTIVE_AGENT: Final = select(
+    lambda: Session.objects.filter(pk=Param("session_id", UUIDField())).values_list(
+        "active_agent__slug", "active_agent__while_busy"
+    )
+)
 
 
 def make_room(*, session_id: UUID, agent_slug: str = "") -> None:
@@ -18,17 +29,18 @@ def make_room(*, session_id: UUID, agent_slug: str = "") -> None:
     To be called before the session is locked: tasks are locked before their session, everywhere.
     Raises SessionNotFound and SessionBusy.
     """
-    session = Session.objects.select_related("active_agent").filter(pk=session_id).first()
-    if session is None:
+    rows = _ACTIVE_AGENT(session_id=session_id)
+    if not rows:
         raise SessionNotFound
-    agent = session.active_agent
-    if agent_slug and (agent is None or agent.slug != agent_slug):
-        agent = Agent.objects.filter(slug=agent_slug).first()
-    if agent is None or agent.while_busy == Agent.WhileBusy.ENQUEUE:
+    slug, while_busy = rows[0]
+    if agent_slug and slug != agent_slug:
+        asked_for = Agent.objects.filter(slug=agent_slug)
+        while_busy = asked_for.values_list("while_busy", flat=True).first()
+    if while_busy is None or while_busy == Agent.WhileBusy.ENQUEUE:
         return
     unfinished = Task.objects.filter(session_id=session_id, status__in=sorted(UNFINISHED))
     task_ids = list(unfinished.order_by("seq").values_list("pk", flat=True))
-    if task_ids and agent.while_busy == Agent.WhileBusy.REJECT:
+    if task_ids and while_busy == Agent.WhileBusy.REJECT:
         raise SessionBusy
     for task_id in task_ids:
         with suppress(StateConflict):  # it ended in the meantime

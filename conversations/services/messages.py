@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, F
+from django.db.models import DateTimeField, F, IntegerField, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from conversations.engine.dispatch import dispatch_on_commit
@@ -18,23 +19,35 @@ from conversations.errors import (
     SessionExhausted,
     UnknownAgent,
 )
-from conversations.event_log import Fact, Place, numbering, take_numbers, write
+from conversations.event_log import Fact, Place, find_numbers, numbering, take_numbers, write
 from conversations.models import Message, Session, Task
 from conversations.services.busy import make_room
 from conversations.services.sessions import check_is_open, lock_session, open_session
-from conversations.states import TaskStatus
+from conversations.states import SessionStatus, TaskStatus
 from orkesta.statements import Param
 from routing.selectors import has_active_agent
+from tenants.models import Tier
 from tenants.principals import Principal
 from tenants.selectors import get_tier
 from tenants.statements import insert
 
-_WHILE_ACTIVE: Final = numbering(
+_NOW: Final = Param("now", DateTimeField())
+
+
+def _takes_messages() -> Q:
+    """What `_check_takes_messages` checks, in the statement that also takes the message's place."""
+    tier = Tier.objects.filter(tenant=OuterRef("tenant_id")).values("requests_per_session")
+    limit = Coalesce(Subquery(tier), Param("limit", IntegerField()))
+    return Q(status=SessionStatus.OPEN, expires_at__gt=_NOW, num_messages__lt=limit)
+
+
+_ACCEPTING: Final = numbering(
     lambda: {
         "num_messages": F("num_messages") + 1,
-        "last_activity_at": Param("now", DateTimeField()),
+        "last_activity_at": _NOW,
         "expires_at": Param("expires_at", DateTimeField()),
-    }
+    },
+    where=_takes_messages,
 )
 
 
@@ -42,7 +55,7 @@ _WHILE_ACTIVE: Final = numbering(
 class PostedMessage:
     """What `post_message` wrote."""
 
-    session: Session
+    session_id: UUID
     message: Message
     task: Task
 
@@ -58,10 +71,11 @@ def post_message(
     user_ref: str = "",
     user_name: str = "",
     metadata: Mapping[str, Any] | None = None,
+    batch_id: UUID | None = None,
 ) -> PostedMessage:
-    """Accept a message: 1. mind what the session is busy with, 2. lock (or open) the session,
-    3. take the message's place in its order, 4. write message, task and events, 5. after commit,
-    tell watchers and wake a worker.
+    """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
+    take the message's place in its order, 3. write message, task and events, 4. after commit, tell
+    watchers and wake a worker.
 
     Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen,
     SessionBusy, SessionExhausted.
@@ -70,18 +84,15 @@ def post_message(
     if agent and not has_active_agent(agent):
         raise UnknownAgent(errors=[{"pointer": "/agent", "code": "unknown_agent", "detail": agent}])
     if session_id is None:
-        session = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
+        opened = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
+        session_id = opened.id
     else:
         make_room(session_id=session_id, agent_slug=agent)
-        session = lock_session(session_id)
-        _check_takes_messages(session, principal)
-    place = Place.of(session)
-    now = timezone.now()
-    expires_at = now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS)
-    first = take_numbers(place, 2, by=_WHILE_ACTIVE, now=now, expires_at=expires_at)
+    place = Place(principal.tenant_id, session_id)
+    first = _take_place(place, principal)
     said = Message(
         tenant_id=place.tenant_id,
-        session=session,
+        session_id=session_id,
         seq=first,
         turn=first + 1,
         role=Message.Role.USER,
@@ -90,8 +101,9 @@ def post_message(
     )
     task = Task(
         tenant_id=place.tenant_id,
-        session=session,
+        session_id=session_id,
         question=said,
+        batch_id=batch_id,
         seq=first + 1,
         turn=said.turn,
         agent_slug=agent,
@@ -102,7 +114,22 @@ def post_message(
     insert([said])
     write(place, _facts(said, task), first=first)
     dispatch_on_commit(task.id)
-    return PostedMessage(session, said, task)
+    return PostedMessage(session_id, said, task)
+
+
+def _take_place(place: Place, principal: Principal) -> int:
+    """The number of the message; that of its task follows. The session is locked from here on."""
+    now = timezone.now()
+    values = {
+        "now": now,
+        "expires_at": now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
+        "limit": settings.ORKESTA_MAX_REQUESTS_PER_SESSION,
+    }
+    first = find_numbers(place, 2, by=_ACCEPTING, **values)
+    if first is None:
+        _check_takes_messages(lock_session(place.session_id), principal)
+        first = take_numbers(place, 2, by=_ACCEPTING, **values)
+    return first
 
 
 def _check_text(message: str) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from conversations.batch_count import note_end
 from conversations.engine.dispatch import dispatch_on_commit, signal_on_commit
 from conversations.errors import StepNotFound, TaskNotFound
 from conversations.event_log import Fact, Place, append, take_numbers, write
@@ -159,3 +160,5 @@ def move(task: Task, to: TaskStatus, *, reason: str) -> None:
     task.save(update_fields=["status", "wanted", "lease_until", "finished_at", "available_at"])
     data = {"task_id": str(task.id), "status": to, "reason": reason}
     append(Place(task.tenant_id, task.session_id), [Fact("task.status_changed", data, task.id)])
+    if to in TERMINAL:
+        note_end(task.batch_id)

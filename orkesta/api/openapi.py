@@ -1,5 +1,6 @@
 """Words that every endpoint's documentation uses."""
 
+from functools import cache
 from typing import Any, Final
 
 from drf_spectacular.openapi import AutoSchema
@@ -106,6 +107,7 @@ PAGE_PARAMETERS: Final = [
 ]
 
 
+@cache
 def page_of(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """The serializer of a page of `kind`."""
     name = kind.__name__.removesuffix("Serializer") + "Page"

@@ -17,11 +17,15 @@ PATHS = [
     ("POST", "/api/v1/tasks/{task_id}/retry"),
     ("POST", "/api/v1/tasks/{task_id}/fork"),
     ("GET", "/api/v1/tasks/{task_id}/stream"),
+    ("GET", "/api/v1/batches/{batch_id}"),
+    ("GET", "/api/v1/batches/{batch_id}/tasks"),
+    ("POST", "/api/v1/batches/{batch_id}/cancel"),
     ("GET", "/api/v1/sessions/{session_id}"),
     ("GET", "/api/v1/sessions/{session_id}/messages"),
     ("GET", "/api/v1/sessions/{session_id}/events"),
     ("POST", "/api/v1/sessions/{session_id}/close"),
 ]
+ABSENT = dict.fromkeys(("task_id", "session_id", "batch_id"), NO_SUCH_ID)
 BODIES = [
     ("/api/v1/chat/status", "task_id"),
     ("/api/v1/chat/cancel", "task_id"),
@@ -32,7 +36,8 @@ BODIES = [
 @pytest.fixture
 def theirs(rival_api: Caller) -> dict[str, str]:
     sent: dict[str, str] = rival_api.post("/api/v1/chat/send", {"message": "canary-7351"}).json()
-    return sent
+    batch = rival_api.post("/api/v1/batches", {"requests": [{"message": "canary-7352"}]}).json()
+    return sent | {"batch_id": batch["batch_id"]}
 
 
 def essence(response: Any) -> dict[str, Any]:
@@ -48,9 +53,7 @@ def test_another_tenants_thing_is_no_thing(
     before = num_rows()
     body = {"after_step": 0}
     foreign = essence(acme_api.request(method, path.format(**theirs), body))
-    absent = essence(
-        acme_api.request(method, path.format(task_id=NO_SUCH_ID, session_id=NO_SUCH_ID), body)
-    )
+    absent = essence(acme_api.request(method, path.format_map(ABSENT), body))
     assert foreign == absent
     assert num_rows() == before
 

@@ -16,6 +16,13 @@ from tests.conversations.stored import num_rows
 #: What anybody may read.
 OPEN = {"schema", "docs"}
 
+BODY = {
+    "message": "x",
+    "task_id": NO_SUCH_ID,
+    "after_step": 0,
+    "requests": [{"message": "x"}],
+}
+
 CALLS = [
     ("POST", "chat/send", Scope.CHAT_WRITE),
     ("POST", "chat/status", Scope.TASKS_READ),
@@ -28,6 +35,11 @@ CALLS = [
     ("POST", f"tasks/{NO_SUCH_ID}/retry", Scope.TASKS_CONTROL),
     ("POST", f"tasks/{NO_SUCH_ID}/fork", Scope.TASKS_CONTROL),
     ("GET", f"tasks/{NO_SUCH_ID}/stream", Scope.TASKS_READ),
+    ("GET", "batches", Scope.TASKS_READ),
+    ("POST", "batches", Scope.CHAT_WRITE),
+    ("GET", f"batches/{NO_SUCH_ID}", Scope.TASKS_READ),
+    ("GET", f"batches/{NO_SUCH_ID}/tasks", Scope.TASKS_READ),
+    ("POST", f"batches/{NO_SUCH_ID}/cancel", Scope.TASKS_CONTROL),
     ("GET", "sessions", Scope.TASKS_READ),
     ("POST", "sessions", Scope.CHAT_WRITE),
     ("GET", f"sessions/{NO_SUCH_ID}", Scope.TASKS_READ),
@@ -55,7 +67,7 @@ def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, sc
     others = Caller(make_key(acme.tenant, [other for other in Scope if other != scope]))
     before = num_rows()
     body = assert_problem(
-        others.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID, "after_step": 0}),
+        others.request(method, f"/api/v1/{path}", BODY),
         403,
         "scope_missing",
     )
@@ -66,7 +78,7 @@ def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, sc
 @pytest.mark.parametrize(("method", "path", "scope"), CALLS)
 def test_a_key_with_the_scope_alone_may(acme: House, method: str, path: str, scope: Scope) -> None:
     api = Caller(make_key(acme.tenant, [scope]))
-    response = api.request(method, f"/api/v1/{path}", {"message": "x", "task_id": NO_SUCH_ID, "after_step": 0})
+    response = api.request(method, f"/api/v1/{path}", BODY)
     assert response.status_code in {200, 201, 202, 404}
 
 

@@ -94,11 +94,11 @@ class ChatSendView(Endpoint):
         )
         sent = {
             "task_id": posted.task.id,
-            "session_id": posted.session.id,
+            "session_id": posted.session_id,
             "status": posted.task.status,
             "message_id": posted.message.id,
             "stream_url": stream_path(posted.task.id),
-            "websocket_path": socket_path(principal.tenant_slug, posted.session.id),
+            "websocket_path": socket_path(principal.tenant_slug, posted.session_id),
             "ignored": ignored,
         }
         return Response(ChatSentSerializer(sent).data, status=202)
