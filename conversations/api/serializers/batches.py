@@ -25,20 +25,21 @@ class BatchRequestSerializer(serializers.Serializer[Any]):
 class PostBatchSerializer(Body):
     """Requests that are accepted together, or not at all."""
 
-    requests = BatchRequestSerializer(many=True, allow_empty=False, max_length=MAX_REQUESTS)
+    requests = serializers.ListField(
+        child=BatchRequestSerializer(), allow_empty=False, max_length=MAX_REQUESTS
+    )
     name = OptionalText(max_length=200, help_text="For people; it need not be unique.")
     metadata = OptionalObject()
 
 
-class BatchSerializer(serializers.Serializer[Batch]):
-    """How far a batch has come."""
+class BatchSummarySerializer(serializers.Serializer[Batch]):
+    """How far a batch has come, in a list."""
 
     batch_id = serializers.UUIDField(source="id")
     name = serializers.CharField()
     num_requests = serializers.IntegerField()
     num_unfinished = serializers.IntegerField()
     progress = serializers.SerializerMethodField(help_text="From 0 to 1.")
-    counts = serializers.SerializerMethodField(help_text="Tasks by status.")
     is_finished = serializers.SerializerMethodField()
     metadata = serializers.JSONField()
     created_at = serializers.DateTimeField()
@@ -50,11 +51,11 @@ class BatchSerializer(serializers.Serializer[Batch]):
     def get_is_finished(self, batch: Batch) -> bool:
         return batch.finished_at is not None
 
+
+class BatchSerializer(BatchSummarySerializer):
+    """How far a batch has come, with its tasks counted by status."""
+
+    counts = serializers.SerializerMethodField(help_text="Tasks by status.")
+
     def get_counts(self, batch: Batch) -> dict[str, int]:
         return selectors.count_by_status(batch)
-
-
-class BatchSummarySerializer(BatchSerializer):
-    """A batch in a list: without the counts, which cost a query each."""
-
-    counts = None
