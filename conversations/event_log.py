@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import BigIntegerField, F, UUIDField
+from django.db.models import BigIntegerField, F, Q, UUIDField
 from django.utils import timezone
 
+from conversations.errors import SessionNotFound
 from conversations.live import LiveEvent, publish_on_commit
 from conversations.models import Event, Session
 from orkesta.statements import Param
@@ -35,11 +36,15 @@ class Place:
         return cls(session.tenant_id, session.id)
 
 
-def numbering(changes: Callable[[], Mapping[str, Any]] = dict) -> TenantStatement:
-    """A way to take numbers that changes the session row by more than their count."""
+def numbering(
+    changes: Callable[[], Mapping[str, Any]] = dict, *, where: Callable[[], Q] = Q
+) -> TenantStatement:
+    """A way to take numbers that changes the session row by more than their count, and only where
+    the row is as wanted.
+    """
     taken = F("last_seq") + Param("count", BigIntegerField())
     return update(
-        lambda: Session.objects.filter(pk=Param("session_id", UUIDField())),
+        lambda: Session.objects.filter(where(), pk=Param("session_id", UUIDField())),
         lambda: {"last_seq": taken} | dict(changes()),
         returning=["last_seq"],
     )
@@ -50,10 +55,18 @@ _PLAIN: Final = numbering()
 
 def take_numbers(place: Place, count: int, *, by: TenantStatement = _PLAIN, **values: Any) -> int:
     """Reserve `count` consecutive numbers of the session's log, under its row lock until the
-    commit; the first of them. `values` are the parameters of `by`.
+    commit; the first of them. `values` are the parameters of `by`. Raises SessionNotFound.
     """
-    [[last]] = by(session_id=place.session_id, count=count, **values)
-    return int(last) - count + 1
+    first = find_numbers(place, count, by=by, **values)
+    if first is None:
+        raise SessionNotFound
+    return first
+
+
+def find_numbers(place: Place, count: int, *, by: TenantStatement, **values: Any) -> int | None:
+    """Like `take_numbers`; None when the session is not as `by` wants it."""
+    rows = by(session_id=place.session_id, count=count, **values)
+    return rows[0][0] - count + 1 if rows else None
 
 
 def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]:

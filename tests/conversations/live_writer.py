@@ -8,7 +8,7 @@ from django.utils import timezone
 from conversations import live
 from conversations.event_log import Fact, Place, append
 from conversations.live import LiveEvent
-from conversations.models import Session, Task
+from conversations.models import Task
 from conversations.partial import PartialText, get_partial_store
 from conversations.states import TaskStatus
 from tenants.scope import in_tenant
@@ -19,8 +19,8 @@ from tests.engine import apost
 class Writer:
     """One task of one session, driven by hand."""
 
-    def __init__(self, house: House, session: Session, task: Task) -> None:
-        self.house, self.session, self.task = house, session, task
+    def __init__(self, house: House, session_id: UUID, task: Task) -> None:
+        self.house, self.session_id, self.task = house, session_id, task
         self.message_id = uuid5(task.id, "answer")
         self.attempt, self.text, self.last_seq = 1, "", 0
 
@@ -47,16 +47,16 @@ class Writer:
         await get_partial_store().discard(self.house.id, self.task.id)
 
     async def record(self, kind: str, /, **data: Any) -> None:
-        place = Place(self.house.id, self.session.id)
+        place = Place(self.house.id, self.session_id)
         events = await in_tenant(self.house.id, append, place, [Fact(kind, data, self.task.id)])
         self.last_seq = events[-1].seq
 
     async def whisper(self, kind: str, /, **data: Any) -> None:
         data |= {"message_id": str(self.message_id), "stream": self.stream}
         event = LiveEvent(
-            kind, self.session.id, self.task.id, self.last_seq, timezone.now(), data, False
+            kind, self.session_id, self.task.id, self.last_seq, timezone.now(), data, False
         )
-        await live.publish(self.house.id, self.session.id, [event])
+        await live.publish(self.house.id, self.session_id, [event])
 
     @property
     def stream(self) -> str:
@@ -78,6 +78,6 @@ def _set_status(task_id: UUID, status: TaskStatus) -> None:
 async def start_writer(house: House, session_id: UUID | None = None) -> Writer:
     """A message has come in, and a worker has begun to answer it."""
     posted = await apost(house, "¿Tienen tubos?", session_id)
-    writer = Writer(house, posted.session, posted.task)
+    writer = Writer(house, posted.session_id, posted.task)
     await writer.begin()
     return writer

@@ -66,7 +66,7 @@ def test_it_holds_back_a_task_while_an_earlier_one_of_its_session_is_unfinished(
     acme: House,
 ) -> None:
     first = post(acme, "uno")
-    post(acme, "dos", first.session.id)
+    post(acme, "dos", first.session_id)
     claim = claim_one()
     assert claim.task_id == first.task.id
     assert claims.claim_tasks(worker="two", limit=10) == []

@@ -139,7 +139,7 @@ async def test_it_remembers_a_forked_answer_beside_its_question(shop: House) -> 
         first = await apost(shop, "precio A")
         await run_until_idle(worker)
         await in_tenant(shop.id, retry_task, task_id=first.task.id)
-        await apost(shop, "precio B", first.session.id)
+        await apost(shop, "precio B", first.session_id)
         await run_until_idle(worker)
     said = [message["content"] for message in fake.calls[-1].body["messages"][1:]]
     assert said == ["precio A", "dos", "precio B"]
@@ -156,7 +156,7 @@ def test_it_refuses_to_retry_in_a_closed_session(acme: House) -> None:
     posted = post(acme, "hola")
     become(posted.task.id, "failed")
     with tenant_scope(acme.id):
-        close_session(session_id=posted.session.id)
+        close_session(session_id=posted.session_id)
         with pytest.raises(SessionNotOpen):
             retry_task(task_id=posted.task.id)
 

@@ -30,7 +30,7 @@ async def _loop() -> None:
 
 
 def watch(writer: Writer, **values: Any) -> Watcher:
-    return Watcher(tenant_id=writer.house.id, session_id=writer.session.id, **values)
+    return Watcher(tenant_id=writer.house.id, session_id=writer.session_id, **values)
 
 
 async def read_until(watching: Watcher, kind: str) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ async def test_it_tells_one_task_only_and_ends_with_it(acme: House) -> None:
     writer = await start_writer(acme)
     async with watch(writer, task_id=writer.task.id) as watching:
         await writer.say("Sí")
-        other = await start_writer(acme, writer.session.id)
+        other = await start_writer(acme, writer.session_id)
         await other.say("No")
         await writer.finish()
         frames: list[Frame] = []
@@ -172,7 +172,7 @@ async def test_it_refuses_a_cursor_from_the_future(acme: House) -> None:
 
 async def test_another_tenants_session_is_no_session(acme: House, rival: House) -> None:
     writer = await start_writer(acme)
-    for tenant_id, session_id in [(rival.id, writer.session.id), (acme.id, uuid4())]:
+    for tenant_id, session_id in [(rival.id, writer.session_id), (acme.id, uuid4())]:
         async with Watcher(tenant_id=tenant_id, session_id=session_id) as watching:
             with pytest.raises(SessionNotFound):
                 await watching.pull()
@@ -180,7 +180,7 @@ async def test_another_tenants_session_is_no_session(acme: House, rival: House) 
 
 async def test_it_leaves_the_group_when_it_ends(acme: House) -> None:
     writer = await start_writer(acme)
-    group = live.group_name(acme.id, writer.session.id)
+    group = live.group_name(acme.id, writer.session_id)
     async with watch(writer), watch(writer):
         assert get_hub().num_watchers(group) == 2
     assert get_hub().num_watchers(group) == 0

@@ -104,7 +104,7 @@ async def test_it_keeps_the_active_agent_when_the_llm_is_half_sure(shop: House) 
     ):
         first = await apost(shop, "precio")
         await run_until_idle(worker)
-        second = await apost(shop, "¿y entonces?", first.session.id)
+        second = await apost(shop, "¿y entonces?", first.session_id)
         await run_until_idle(worker)
         story = await story_of(shop, second.task.id)
     assert (story.steps[0].agent_slug, story.steps[0].output["source"]) == ("sales", "sticky")
@@ -157,7 +157,7 @@ async def test_it_does_not_repeat_a_call_after_the_first_token(shop: House) -> N
 async def test_it_remembers_the_conversation_in_the_order_of_its_turns(shop: House) -> None:
     async with open_worker(says("uno"), says("dos")) as (worker, fake):
         first = await apost(shop, "precio A")
-        await apost(shop, "precio B", first.session.id)
+        await apost(shop, "precio B", first.session_id)
         await run_until_idle(worker)
     said = [message["content"] for message in fake.calls[1].body["messages"][1:]]
     assert said == ["precio A", "uno", "precio B"]
@@ -166,7 +166,7 @@ async def test_it_remembers_the_conversation_in_the_order_of_its_turns(shop: Hou
 async def test_it_answers_messages_of_one_session_one_after_another(shop: House) -> None:
     async with open_worker(says("uno"), says("dos")) as (worker, _):
         first = await apost(shop, "precio A")
-        second = await apost(shop, "precio B", first.session.id)
+        second = await apost(shop, "precio B", first.session_id)
         await worker.run_once()
         assert (await story_of(shop, first.task.id)).task.status == "completed"
         assert (await story_of(shop, second.task.id)).task.status == "queued"

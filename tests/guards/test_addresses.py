@@ -52,7 +52,7 @@ def theirs(rival: House) -> Rows:
     make_agent(rival.tenant, CANARY)
     with tenant_scope(rival.id):
         posted = post_message(principal=principal, message=CANARY, user_ref=CANARY)
-    return Rows(posted.session.id, posted.task.id)
+    return Rows(posted.session_id, posted.task.id)
 
 
 def key_of(house: House, *scopes: str) -> str:
