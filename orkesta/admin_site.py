@@ -54,20 +54,17 @@ class OrkestaAdminSite(UnfoldAdminSite):
         started = perf_counter()
         # Unfold narrows the list that it is given, so each search gets a list of its own.
         results = self._search_apps(self.get_app_list(request), term)
-        is_extended = "extended" in request.GET
-        if is_extended:
-            results += self._found_rows(request, self.get_app_list(request), term)
-        template = "command_results" if is_extended else "search_results"
+        results += self._found_rows(request, self.get_app_list(request), term)
         all_on_one_page = Paginator(results, max(1, len(results)))
         context = {
             "page_obj": all_on_one_page,
             "results": all_on_one_page.page(1),
             "page_counter": 0,
             "execution_time": perf_counter() - started,
+            "search_term": term,
         }
-        return TemplateResponse(
-            request, f"unfold/helpers/{template}.html", context, headers={"HX-Trigger": "search"}
-        )
+        template = "unfold/helpers/command_results.html"
+        return TemplateResponse(request, template, context, headers={"HX-Trigger": "search"})
 
     def _found_rows(
         self, request: HttpRequest, apps: list[dict[str, Any]], term: str

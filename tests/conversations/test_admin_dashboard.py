@@ -1,7 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from conversations.admin import figures
 from conversations.admin.shown import ago, duration, pretty_json
@@ -120,6 +120,7 @@ def test_it_shows_the_last_tasks_and_who_answered(acme: House) -> None:
 
 
 def test_times_are_said_as_people_say_them() -> None:
+    translation.activate("en")
     said = {412: "412 ms", 4_700: "4.7 s", 59_900: "59.9 s", 125_000: "2 min 5 s", 0: "0 ms"}
     assert {value: duration(value) for value in said} == said
     assert duration(timedelta(seconds=1.5)) == "1.5 s"

@@ -18,7 +18,7 @@ def test_the_palette_finds_pages_and_own_rows_only(acme: House, rival: House) ->
     page = desk_of(acme).get("search", s="MORTAR", extended=1).content.decode()
     assert "Mortar" in page
     assert "rival" not in page.lower()
-    assert "/admin/routing/agent/" in desk_of(acme).get("search", s="agent").content.decode()
+    assert "/admin/routing/agent/" in desk_of(acme).get("search", s="agents").content.decode()
 
 
 def test_the_palette_forgets_what_another_tenant_was_shown(acme: House, rival: House) -> None:
