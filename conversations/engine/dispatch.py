@@ -6,18 +6,30 @@ that is lost costs a second and nothing else. Dispatching therefore never fails 
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Final, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from conversations.engine.stream import TaskStream
 
 PRIORITY: Final = 5
+#: How far a task's `available_at` is put back when it may begin at once.
+CLOCK_TOLERANCE: Final = timedelta(seconds=1)
 
 Wake = Callable[[UUID, bool], None]
+
+
+def at_once() -> datetime:
+    """`available_at` of a task that may begin now, also by the database's clock: SQLite's ticks in
+    milliseconds, another machine's may be a little behind, and a worker that is woken to find
+    nothing due looks again only a second later.
+    """
+    return timezone.now() - CLOCK_TOLERANCE
 
 
 class Dispatcher(Protocol):

@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, F, IntegerField, OuterRef, Q, Subque
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from conversations.engine.dispatch import dispatch_on_commit
+from conversations.engine.dispatch import at_once, dispatch_on_commit
 from conversations.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -108,6 +108,7 @@ def post_message(
         turn=said.turn,
         agent_slug=agent,
         context=dict(context or {}),
+        available_at=at_once(),
     )
     said.task = task
     insert([task])

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations.batch_count import note_end
-from conversations.engine.dispatch import dispatch_on_commit, signal_on_commit
+from conversations.engine.dispatch import at_once, dispatch_on_commit, signal_on_commit
 from conversations.errors import StepNotFound, TaskNotFound
 from conversations.event_log import Fact, Place, append, take_numbers, write
 from conversations.models import Step, Task
@@ -110,6 +110,7 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: tuple[TaskStatus, 
         context=origin.context,
         priority=origin.priority,
         num_steps=len(steps),
+        available_at=at_once(),
     )
     Task.objects.bulk_create([task])
     Step.objects.bulk_create(_copy(step, task) for step in steps)
@@ -156,7 +157,7 @@ def move(task: Task, to: TaskStatus, *, reason: str) -> None:
         raise StateConflict(f"A task that is {task.status} cannot become {to}.")
     task.status, task.wanted, task.lease_until = to, Wanted.NOTHING, None
     task.finished_at = timezone.now() if to in TERMINAL else None
-    task.available_at = timezone.now()
+    task.available_at = at_once()
     task.save(update_fields=["status", "wanted", "lease_until", "finished_at", "available_at"])
     data = {"task_id": str(task.id), "status": to, "reason": reason}
     append(Place(task.tenant_id, task.session_id), [Fact("task.status_changed", data, task.id)])

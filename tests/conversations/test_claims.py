@@ -53,6 +53,12 @@ def test_it_claims_the_urgent_first_and_then_the_oldest(acme: House) -> None:
     assert order == [posted[2].task.id, posted[0].task.id, posted[1].task.id]
 
 
+def test_it_finds_a_task_in_the_very_moment_it_was_posted(acme: House) -> None:
+    for _ in range(20):
+        posted = post(acme, "hola")
+        assert [c.task_id for c in claims.claim_tasks(worker="one", limit=1)] == [posted.task.id]
+
+
 def test_it_leaves_a_task_alone_until_it_is_available(acme: House) -> None:
     posted = post(acme, "hola")
     with scopes_disabled():
