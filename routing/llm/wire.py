@@ -179,7 +179,10 @@ class ChunkFold:
         piece = delta.get("content") or delta.get("refusal") or ""
         if not isinstance(piece, str):
             raise LLMBadAnswer
-        for call in delta.get("tool_calls") or ():
+        calls = delta.get("tool_calls") or []
+        if not isinstance(calls, list):
+            raise LLMBadAnswer
+        for call in calls:
             self._add_call(call)
         self._count(len(piece))
         text = self._clean.feed(piece) if piece else ""
@@ -192,8 +195,10 @@ class ChunkFold:
         if not isinstance(function, dict):
             raise LLMBadAnswer
         index = call.get("index", 0)
-        if not isinstance(index, int) or len(self._calls) >= MAX_TOOL_CALLS:
+        if not isinstance(index, int):
             raise LLMBadAnswer
+        if index not in self._calls and len(self._calls) >= MAX_TOOL_CALLS:
+            raise LLMBadAnswer("The language model asked for too many tools.")
         known = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
         known["id"] = known["id"] or raw_text_of(call.get("id"))
         known["name"] = known["name"] or raw_text_of(function.get("name"))

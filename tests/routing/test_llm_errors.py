@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -5,6 +6,7 @@ import httpx2
 import openai
 import pytest
 
+from orkesta.crypto import Secret
 from orkesta.errors import Upstream, all_error_types
 from routing.errors import LLMError, LLMRejected, LLMUnreachable
 from routing.llm.translation import KINDS, kind_of, redact, retry_after_seconds, translate
@@ -72,6 +74,11 @@ def test_the_providers_words_help_but_hold_no_secret() -> None:
         assert secret not in error.message + str(error.details)
     assert error.details["endpoint"] == "fake"
     assert error.details["host"] == "llm.test"
+
+
+def test_the_key_itself_is_not_repeated_whatever_it_looks_like() -> None:
+    target = replace(TARGET, api_key=Secret("mi perro 7"))
+    assert "perro" not in redact("there is no account for mi perro 7 here", target)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ async def test_an_order_is_counted_priced_and_put_to_confirmation(door: Door) ->
 ASKED = {
     "¿cuánto cuesta el cemento?": ("Cemento gris", "$235.00 MXN", "120"),
     "¿tienen pintura blanca?": ("Pintura vinílica blanca", "$1,350.00 MXN", "18"),
-    "busco SEMENTO": ("Cemento gris",),
+    "busco SEMENTO": ("Cemento gris 50 kg (CEM-050) cuesta $235.00",),
     "tienen pinturas blancas": ("Pintura vinílica blanca",),
+    "taladro 750 watts": ("cuesta $1,890.00",),
     "taladros": ("Taladro", "$1,890.00"),
     "¿a cómo el tubo de 4 pulgadas?": ("Tubo PVC sanitario", "$189.50"),
     "cable calibre 12, 100 metros": ("100 × Cable", "$1,890.00"),

@@ -6,11 +6,15 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from routing.errors import LLMRejected
 from routing.llm.client import LLMClient
 from routing.llm.inprocess import InProcessTransport
 from routing.llm.offline import OfflineModel
+from routing.llm.offline.answer import answer_to
+from routing.llm.offline.conversation import BadRequest, read_request
 from routing.llm.types import Completion, LLMRequest
 from tests.fakes.llm_door import OFFLINE
 from tests.fakes.llm_shop import SHOP
@@ -183,3 +187,25 @@ async def test_what_it_refuses_is_a_typed_error_of_the_door() -> None:
     with pytest.raises(LLMRejected, match="schema"):
         await client.complete(OFFLINE, LLMRequest(MESSAGES, response_schema={"type": "thing"}))
     await client.aclose()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+FIELDS = ("messages", "tools", "tool_choice", "response_format", "stop", "max_tokens", "stream")
+BODIES = st.fixed_dictionaries(
+    {"model": st.just("x"), "messages": JSON | st.just([HI])},
+    optional=dict.fromkeys(FIELDS[1:], JSON),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(body=BODIES)
+def test_no_request_breaks_it(body: dict[str, Any]) -> None:
+    try:
+        answer = answer_to(read_request(body))
+    except BadRequest:
+        return
+    assert answer.finish_reason in ("stop", "length", "tool_calls")

@@ -86,9 +86,7 @@ THRESHOLD: Final = 0.5
 def answering(facts: Sequence[Fact], text: str) -> list[Fact]:
     """The facts that answer `text`, best first, those nearly as good as the best among them."""
     ranked = sorted(((score(fact, text), fact) for fact in facts), key=lambda pair: -pair[0])
-    if not ranked or ranked[0][0] < THRESHOLD:
-        return []
-    best = ranked[0][0]
+    best = ranked[0][0] if ranked else 0.0
     return [fact for value, fact in ranked if value >= max(THRESHOLD, best * 0.8)][:2]
 
 
