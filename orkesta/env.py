@@ -83,6 +83,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OPENAI_BASE_URL", "str", "https://api.openai.com/v1", "OpenAI-compatible endpoint used with OPENAI_API_KEY."),
     Variable("OPENAI_MODEL", "str", "gpt-5-mini", "LLM asked at that endpoint."),
     Variable("ORCHESTRATOR_ALLOW_PRIVATE_UPSTREAMS", "bool", False, "Lets tenants' LLM endpoints and tools live on private addresses (Ollama on localhost)."),
+    Variable("ORCHESTRATOR_UPSTREAM_HOSTS", "list", [], "Hosts on private addresses that tenants' LLM endpoints and tools may call all the same, as host or host:port, such as ollama.lan:11434."),
     Variable("ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS", "int", 12, "Pause of the offline model between two tokens, so that streaming can be seen.", _between(0, 5000)),
     # --- language, logs
     Variable("ORCHESTRATOR_LANGUAGE", "str", "es", "Language of the admin for users who chose none.", validate.OneOf(["es", "en"])),

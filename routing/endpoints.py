@@ -6,21 +6,23 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from orkesta.outbound import UrlNotAllowed, check_url, configured_policy
+
 OFFLINE_URL: Final = "offline://"
-SCHEMES: Final = frozenset({"http", "https"})
 
 
 def validate_endpoint_url(value: str) -> None:
-    """Accepts http(s) addresses without credentials, query or fragment, and `offline://`."""
+    """Accepts http(s) addresses that this installation lets tenants call, without query or
+    fragment, and `offline://`.
+    """
     if value == OFFLINE_URL:
         return
     try:
+        check_url(value, configured_policy())
         parts = urlsplit(value)
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_valid, parts = False, urlsplit("")
-    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    if parts.scheme not in SCHEMES or not parts.hostname or not port_is_valid or not is_plain:
+    except (UrlNotAllowed, ValueError) as exc:
         raise ValidationError(
-            _("Enter an http(s) address without user, query or fragment, or offline://.")
-        )
+            _("This address cannot be called: use http(s), a public host and no credentials.")
+        ) from exc
+    if parts.query or parts.fragment:
+        raise ValidationError(_("Enter the address without a query or fragment."))

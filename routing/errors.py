@@ -9,6 +9,7 @@
     - LLMRejected               llm_rejected        it refuses this request; repeating is no use
     - LLMAuthFailed             llm_auth_failed     it refuses the key; repeating is no use
 
+    - CircuitOpen (503)         circuit_open        it failed again and again; nobody was asked
 * Unavailable (503)
   + NoAgent                     no_agent            the tenant has no active agent
   + AgentNotReady               agent_not_ready     it lacks a published prompt or an endpoint
@@ -64,6 +65,13 @@ class LLMAuthFailed(LLMError):
 
     code = "llm_auth_failed"
     retryable = False
+
+
+class CircuitOpen(LLMError):
+    """This LLM endpoint has failed again and again; it is left alone for a moment."""
+
+    code = "circuit_open"
+    http_status = 503
 
 
 class NoAgent(Unavailable):

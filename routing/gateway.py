@@ -1,35 +1,92 @@
-"""The one door to LLMs: whatever Orkesta asks of a model goes through here."""
+"""The one door to LLMs: whatever Orkesta asks of a model goes through here.
 
-from collections.abc import AsyncIterator
+In front of each endpoint of a tenant stands a circuit breaker, shared by all processes. Tenants
+choose the addresses, so every connection is checked against the operator's policy when it is made.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from functools import cache
+from typing import Final
 
 from django.conf import settings
 
+from orkesta.outbound import OutboundTransport, configured_policy
+from routing.breaker import Outcome
+from routing.breaker_store import BreakerStore, breaker_store
+from routing.errors import CircuitOpen, LLMError, LLMRejected
 from routing.llm.client import LLMClient
 from routing.llm.types import Completion, LLMRequest, LLMTarget
+
+#: Bounds of one exchange with a model: the longest answer anybody waits for, and its size.
+MAX_SECONDS: Final = 3600.0
+MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 class Gateway:
     """Asks models. One per process, because it holds the connection pool."""
 
-    def __init__(self, client: LLMClient) -> None:
+    def __init__(self, client: LLMClient, *, breakers: BreakerStore | None = None) -> None:
         self._client = client
+        self._breakers = breakers or breaker_store()
 
-    def stream(self, target: LLMTarget, request: LLMRequest) -> AsyncIterator[str | Completion]:
+    async def stream(
+        self, target: LLMTarget, request: LLMRequest
+    ) -> AsyncGenerator[str | Completion, None]:
         """Pieces of text as they arrive, and the Completion last. Closing the iterator closes the
-        upstream call. Raises LLMError.
+        upstream call. Raises LLMError; CircuitOpen without asking.
         """
-        return self._client.stream(target, request)
+        async with self._guarded(target), aclosing(self._client.stream(target, request)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
-        """The whole answer at once. Raises LLMError."""
-        return await self._client.complete(target, request)
+        """The whole answer at once. Raises LLMError; CircuitOpen without asking."""
+        async with self._guarded(target):
+            return await self._client.complete(target, request)
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    @asynccontextmanager
+    async def _guarded(self, target: LLMTarget) -> AsyncIterator[None]:
+        """Let the breaker hear how the call went. One that was cut off by us says nothing, nor does
+        a request that the provider refused: it answered.
+        """
+        name = breaker_name(target)
+        admission = await self._breakers.admit(target.tenant_id, name)
+        if not admission.allowed:
+            raise CircuitOpen(retry_after=admission.retry_after_seconds)
+        outcome = Outcome.ABANDONED
+        try:
+            yield
+            outcome = Outcome.SUCCESS
+        except LLMRejected:
+            outcome = Outcome.SUCCESS
+            raise
+        except LLMError:
+            outcome = Outcome.FAILURE
+            raise
+        finally:
+            await self._breakers.report(
+                target.tenant_id, name, outcome, is_probe=admission.is_probe
+            )
+
+
+def breaker_name(target: LLMTarget) -> str:
+    """The breaker of an endpoint, within its tenant."""
+    return f"llm:{target.name}"
+
+
+def _checked_transport() -> OutboundTransport:
+    return OutboundTransport(configured_policy(), timeout_seconds=MAX_SECONDS, max_bytes=MAX_BYTES)
 
 
 @cache
 def get_gateway() -> Gateway:
     """This process's gateway."""
-    return Gateway(LLMClient(offline_delay_seconds=settings.ORKESTA_OFFLINE_TOKEN_DELAY_SECONDS))
+    client = LLMClient(
+        make_transport=_checked_transport,
+        offline_delay_seconds=settings.ORKESTA_OFFLINE_TOKEN_DELAY_SECONDS,
+    )
+    return Gateway(client)

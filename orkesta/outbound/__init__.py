@@ -6,6 +6,7 @@ and `fetch` judge every address when it is dialled. In production an egress prox
 """
 
 from orkesta.outbound.client import OutboundResponse, fetch, open_client
+from orkesta.outbound.configured import configured_policy
 from orkesta.outbound.errors import (
     OutboundBlocked,
     OutboundTimeout,
@@ -17,6 +18,7 @@ from orkesta.outbound.errors import (
     outbound_error,
 )
 from orkesta.outbound.policy import OutboundPolicy, check_url
+from orkesta.outbound.transport import OutboundTransport
 
 __all__ = [
     "OutboundBlocked",
@@ -24,11 +26,13 @@ __all__ = [
     "OutboundResponse",
     "OutboundTimeout",
     "OutboundTooLarge",
+    "OutboundTransport",
     "OutboundUnreachable",
     "OutboundUnreadable",
     "OutboundUnsendable",
     "UrlNotAllowed",
     "check_url",
+    "configured_policy",
     "fetch",
     "open_client",
     "outbound_error",

@@ -85,12 +85,14 @@ async def fetch(
     content: bytes | None = None,
     timeout_seconds: float | None = None,
     max_redirects: int = 0,
+    keep_bytes: int | None = None,
 ) -> OutboundResponse:
     """Send one request by a client of `open_client` and read the whole answer, whatever its status.
 
     `timeout_seconds` (by default the client's) bounds all of it, redirects included. Up to
     `max_redirects` (at most 3) redirects are followed, each checked like a first address; the one
-    after that is returned as the answer. Raises `OutboundBlocked` or `OutboundUnreachable` (the
+    after that is returned as the answer. With `keep_bytes` the body is read no further than that,
+    and a longer one is no error. Raises `OutboundBlocked` or `OutboundUnreachable` (the
     same to whoever reads them), `OutboundTimeout`, `OutboundTooLarge`, `OutboundUnreadable`,
     `OutboundUnsendable`.
     """
@@ -100,7 +102,9 @@ async def fetch(
     try:
         async with asyncio.timeout(limit):
             request = client.build_request(method, url, headers=headers, content=content)
-            return await _follow(client, request, max_redirects=max_redirects)
+            return await _follow(
+                client, request, max_redirects=max_redirects, keep_bytes=keep_bytes
+            )
     except TimeoutError as exc:
         raise OutboundTimeout from exc
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as exc:
@@ -108,19 +112,34 @@ async def fetch(
 
 
 async def _follow(
-    client: httpx2.AsyncClient, request: httpx2.Request, *, max_redirects: int
+    client: httpx2.AsyncClient,
+    request: httpx2.Request,
+    *,
+    max_redirects: int,
+    keep_bytes: int | None,
 ) -> OutboundResponse:
     redirects_left = max_redirects
     while True:
         response = await client.send(request, stream=True)
         try:
             if response.next_request is None or redirects_left == 0:
-                body = await response.aread()
+                body = await _read(response, keep_bytes)
                 return OutboundResponse(response.status_code, response.headers, body)
             request = _for_next_origin(response.next_request, previous=request.url)
             redirects_left -= 1
         finally:
             await response.aclose()
+
+
+async def _read(response: httpx2.Response, keep_bytes: int | None) -> bytes:
+    if keep_bytes is None:
+        return await response.aread()
+    kept = b""
+    async for piece in response.aiter_bytes():
+        kept += piece
+        if len(kept) >= keep_bytes:
+            break
+    return kept[:keep_bytes]
 
 
 def _for_next_origin(request: httpx2.Request, *, previous: httpx2.URL) -> httpx2.Request:

@@ -29,20 +29,23 @@ class OutboundPolicy:
     """The operator's word on outgoing requests; the default is for tenants nobody knows.
 
     `allow_private` opens loopback, private, unique local and carrier-grade NAT addresses to every
-    host. `extra_ports` are allowed beside 80 and 443. `allowed_hosts` opens private addresses to
-    single hosts, written `host` or `host:port`, lower case; with a port, that port of that host is
-    allowed too (`localhost:11434`). Metadata and link-local addresses stay shut whatever is set.
+    host. `extra_ports` are allowed beside 80 and 443; with `any_port`, all are. `allowed_hosts`
+    opens private addresses to single hosts, written `host` or `host:port`, lower case; with a port,
+    that port of that host is allowed too (`localhost:11434`). Metadata and link-local addresses
+    stay shut whatever is set.
     """
 
     allow_private: bool = False
     extra_ports: frozenset[int] = frozenset()
     allowed_hosts: frozenset[str] = frozenset()
+    any_port: bool = False
 
     def allows_private(self, host: str, port: int) -> bool:
         return self.allow_private or host in self.allowed_hosts or self._names(host, port)
 
     def allows_port(self, host: str, port: int) -> bool:
-        return port in DEFAULT_PORTS.values() or port in self.extra_ports or self._names(host, port)
+        is_listed = port in DEFAULT_PORTS.values() or port in self.extra_ports
+        return self.any_port or is_listed or self._names(host, port)
 
     def _names(self, host: str, port: int) -> bool:
         bracketed = f"[{host}]" if ":" in host else host
