@@ -1,0 +1,33 @@
+"""The clock of schedules. Any number may run: each due time is fired once."""
+
+import logging
+from typing import Final
+
+from conversations.triggers import schedules
+from conversations.triggers.loop import TableLoop
+from conversations.triggers.retention import forget_old
+from orkesta.database import in_thread
+from tenants.scope import in_tenant
+
+logger = logging.getLogger(__name__)
+
+FORGET_EVERY_SECONDS: Final = 3600.0
+
+
+class ScheduleTicker(TableLoop):
+    """Fires what is due, and once an hour forgets what is long past."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._forgot_at = self._loop.time()
+
+    async def run_once(self) -> bool:
+        due = await in_thread(schedules.find_due)
+        num_fired = 0
+        for found in due:
+            run = await in_tenant(found.tenant_id, schedules.fire, found.schedule_id)
+            num_fired += run is not None
+        if self._loop.time() - self._forgot_at >= FORGET_EVERY_SECONDS:
+            self._forgot_at = self._loop.time()
+            await in_thread(forget_old)
+        return num_fired == schedules.BATCH
