@@ -5,9 +5,12 @@ from uuid import UUID
 
 from django.db.models import Case, DateTimeField, F, UUIDField, Value, When
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from conversations.models import Batch
-from orkesta.statements import Param
+from conversations.triggers.events import WebhookEvent
+from conversations.triggers.outbox import Announcement, announce
+from orkesta.statements import Param, Row
 from tenants.statements import update
 
 # The row is locked after task and session, everywhere, so no two transactions wait for each other.
@@ -21,11 +24,20 @@ _COUNT_DOWN: Final = update(
             output_field=DateTimeField(),
         ),
     },
-    returning=["num_unfinished"],
+    returning=["num_unfinished", "num_requests", "tenant"],
 )
 
 
 def note_end(batch_id: UUID | None) -> None:
-    """One task of the batch has ended, in this transaction. None: it belongs to no batch."""
-    if batch_id is not None:
-        _COUNT_DOWN(batch_id=batch_id)
+    """One task of the batch has ended, in this transaction; with the last one, so has the batch,
+    and webhooks are told. None: it belongs to no batch.
+    """
+    for num_unfinished, num_requests, tenant_id in _count_down(batch_id):
+        if num_unfinished == 0:
+            data = {"batch_id": str(batch_id), "num_requests": num_requests}
+            finished = Announcement(WebhookEvent.BATCH_FINISHED, data)
+            announce(tenant_id, [finished], at=timezone.now())
+
+
+def _count_down(batch_id: UUID | None) -> list[Row]:
+    return [] if batch_id is None else _COUNT_DOWN(batch_id=batch_id)

@@ -11,6 +11,8 @@ from django.utils import timezone
 from conversations.errors import SessionNotFound
 from conversations.live import LiveEvent, publish_on_commit
 from conversations.models import Event, Session
+from conversations.triggers.outbox import announce
+from conversations.triggers.task_events import announcements_of
 from orkesta.statements import Param
 from tenants.statements import TenantStatement, insert, update
 
@@ -26,10 +28,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where facts are written: the session, and the tenant whose watchers hear of them."""
+    """Where facts are written: the session, and the tenant whose watchers hear of them. With
+    `config_version`, webhooks that were set up after it may not hear of them, and those of a tenant
+    without webhooks cost no query.
+    """
 
     tenant_id: UUID
     session_id: UUID
+    config_version: int | None = None
 
     @classmethod
     def of(cls, session: Session) -> "Place":
@@ -70,7 +76,8 @@ def find_numbers(place: Place, count: int, *, by: TenantStatement, **values: Any
 
 
 def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]:
-    """Insert `facts` as events numbered from `first` on, and tell watchers once they are committed.
+    """Insert `facts` as events numbered from `first` on, with the webhook deliveries that they
+    call for, and tell watchers once they are committed.
 
     The numbers must have been taken in this transaction.
     """
@@ -93,6 +100,8 @@ def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]
         LiveEvent(fact.type, place.session_id, fact.task_id, first + i, at, fact.data, True)
         for i, fact in enumerate(facts)
     ]
+    announced = announcements_of(place.session_id, facts)
+    announce(place.tenant_id, announced, at=at, config_version=place.config_version)
     publish_on_commit(place.tenant_id, place.session_id, events)
     return events
 

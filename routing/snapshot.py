@@ -109,6 +109,13 @@ def get_snapshot(tenant_id: UUID, config_version: int) -> TenantSnapshot:
     return fresh
 
 
+def known_version(tenant_id: UUID) -> int | None:
+    """The version of the newest snapshot that this process holds; None when it holds none."""
+    with _lock:
+        found = _cache.get(tenant_id)
+    return None if found is None else found.config_version
+
+
 def forget_snapshots() -> None:
     """Empty the cache; for tests and for commands that change configuration behind its back."""
     with _lock:

@@ -29,6 +29,7 @@ from orkesta.database import update_returning
 from orkesta.errors import StateConflict
 from orkesta.statements import Param
 from routing.models import Agent
+from routing.snapshot import known_version
 from tenants.statements import insert, update
 
 Ending = Finish | GiveUp
@@ -87,7 +88,7 @@ def record(
         told.append(facts.chat_response(claim, then))
     if outcome is not None:
         told.extend(facts.ending(claim, outcome))
-    place = Place(claim.tenant_id, claim.session_id)
+    place = _place(claim)
     first = _take_numbers(place, len(told), step)
     _insert_step(claim, step)
     if answer is not None:
@@ -106,7 +107,7 @@ def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) ->
     if step is not None:
         _insert_step(claim, step)
         told.insert(0, facts.step_recorded(claim, step))
-    append(Place(claim.tenant_id, claim.session_id), told)
+    append(_place(claim), told)
     _note_end(claim, outcome)
 
 
@@ -117,7 +118,7 @@ def finish(claim: Claim, ending: Ending) -> None:
     if not _fence(claim, _changes(outcome, None)):
         raise LeaseLost
     told = facts.ending(claim, outcome)
-    place = Place(claim.tenant_id, claim.session_id)
+    place = _place(claim)
     if isinstance(ending, Finish):
         told.insert(0, facts.chat_response(claim, ending))
     first = take_numbers(place, len(told))
@@ -125,6 +126,10 @@ def finish(claim: Claim, ending: Ending) -> None:
         _insert_answer(claim, ending, seq=first)
     write(place, told, first=first)
     _note_end(claim, outcome)
+
+
+def _place(claim: Claim) -> Place:
+    return Place(claim.tenant_id, claim.session_id, known_version(claim.tenant_id))
 
 
 def _note_end(claim: Claim, outcome: Outcome | None) -> None:
