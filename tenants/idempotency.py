@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from orkesta.api.renderer import to_json
+from orkesta.crypto import seal, unseal
 from tenants.authentication import principal_of
 from tenants.errors import IdempotencyInProgress, IdempotencyKeyMalformed, IdempotencyKeyReused
 from tenants.models import IdempotencyRecord
@@ -54,7 +55,8 @@ def idempotent(post: Post) -> Callable[..., Response | HttpResponse]:
                 return _replayed(record)
             response = post(view, request, *args, **kwargs)
             record.status_code = response.status_code
-            record.body = to_json(response.data).decode()
+            # Some answers hold a secret that is shown once; no table may hold it in the clear.
+            seal(record, "body", to_json(response.data).decode())
             record.save(update_fields=["status_code", "body"])
             return response
 
@@ -103,6 +105,7 @@ def _set_lock_timeout(value: str) -> None:
 
 
 def _replayed(record: IdempotencyRecord) -> HttpResponse:
-    response = HttpResponse(record.body, status=record.status_code, content_type="application/json")
+    body = unseal(record, "body").reveal()
+    response = HttpResponse(body, status=record.status_code, content_type="application/json")
     response["Idempotent-Replayed"] = "true"
     return response
