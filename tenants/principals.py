@@ -17,6 +17,7 @@ class Scope(StrEnum):
     PROMPTS_READ = "prompts:read"
     PROMPTS_WRITE = "prompts:write"
     KEYS_MANAGE = "keys:manage"
+    SCHEDULES_MANAGE = "schedules:manage"
     WEBHOOKS_MANAGE = "webhooks:manage"
     USAGE_READ = "usage:read"
 

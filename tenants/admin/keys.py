@@ -37,6 +37,7 @@ SCOPE_WORDS: Final = {
     Scope.PROMPTS_READ: _("look at prompts"),
     Scope.PROMPTS_WRITE: _("change prompts"),
     Scope.KEYS_MANAGE: _("make and revoke keys"),
+    Scope.SCHEDULES_MANAGE: _("set up schedules"),
     Scope.WEBHOOKS_MANAGE: _("set up webhooks"),
     Scope.USAGE_READ: _("read the usage"),
 }
