@@ -47,7 +47,7 @@ def test_there_are_exceptions_to_walk() -> None:
 
 def test_all_errors_of_the_door_are_upstream_errors_with_codes_of_their_own() -> None:
     kinds = all_error_types(LLMError)
-    assert len({kind.code for kind in kinds}) == len(kinds) == 7
+    assert len({kind.code for kind in kinds}) == len(kinds) >= 7
     assert all(issubclass(kind, Upstream) for kind in kinds)
     assert [kind.code for kind in kinds if not kind.retryable] == [
         "llm_rejected",
