@@ -109,7 +109,11 @@ def test_what_is_not_plain_text_makes_messages_an_estimate() -> None:
     assert not message_tokens([{"role": "user", "content": "Hi"}], "claude").is_exact
 
 
-@pytest.mark.parametrize("content", [None, b"", b"not gzip", gzip.compress(b"YQ== 0\n")])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"not gzip", gzip.compress(b"YQ== 0\n", mtime=0)],
+    ids=["absent", "empty", "not gzip", "too short"],
+)
 def test_a_damaged_vocabulary_is_refused(
     content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ def render(value: Any) -> str:
         {"\ud800": 1},
         1 + 2j,
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("depth", [0, 3])
 def test_only_plain_data_is_let_in(value: Any, depth: int) -> None:
