@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 
 from tenants.errors import SocketsExhausted
+
+RETRY_SECONDS: Final = 5
 
 
 @dataclass(slots=True)
@@ -35,8 +37,7 @@ class Connections:
     @contextmanager
     def seat(self) -> Iterator[Seat]:
         """A place among those that this process has. Raises SocketsExhausted."""
-        if len(self.seats) >= settings.ORKESTA_MAX_SOCKETS:
-            raise SocketsExhausted(retry_after=5)
+        self.check_room()
         seat = Seat()
         self.seats.add(id(seat))
         self.num_opened += 1
@@ -46,10 +47,19 @@ class Connections:
         finally:
             self._leave(seat)
 
+    def check_room(self) -> None:
+        """Raises SocketsExhausted when this process has no place left."""
+        if len(self.seats) >= settings.ORKESTA_MAX_SOCKETS:
+            raise SocketsExhausted(retry_after=RETRY_SECONDS)
+
+    def check_tenants_room(self, tenant_id: UUID, *, limit: int | None) -> None:
+        """Raises SocketsExhausted when the tenant has as many as its tier allows here."""
+        if limit is not None and self.by_tenant[tenant_id] >= limit:
+            raise SocketsExhausted(retry_after=RETRY_SECONDS)
+
     def belongs_to(self, seat: Seat, tenant_id: UUID, *, limit: int | None) -> None:
         """Count it as this tenant's, which may have `limit`. Raises SocketsExhausted."""
-        if limit is not None and self.by_tenant[tenant_id] >= limit:
-            raise SocketsExhausted(retry_after=5)
+        self.check_tenants_room(tenant_id, limit=limit)
         seat.tenant_id = tenant_id
         self.by_tenant[tenant_id] += 1
 

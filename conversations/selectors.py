@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, Max, Min, Prefetch, QuerySet
 
 from conversations.errors import BatchNotFound, SessionNotFound, TaskNotFound
 from conversations.models import Batch, Event, Message, Session, Step, Task
@@ -88,3 +88,9 @@ def last_seq(session_id: UUID) -> int:
     """Number of the session's newest durable event; 0 when there is none, or no such session."""
     found = Session.objects.filter(pk=session_id).values_list("last_seq", flat=True).first()
     return found or 0
+
+
+def task_seqs(task_id: UUID) -> tuple[int, int]:
+    """Numbers of the task's first and newest event; (0, 0) when it has none."""
+    found = Event.objects.filter(task_id=task_id).aggregate(first=Min("seq"), last=Max("seq"))
+    return found["first"] or 0, found["last"] or 0

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 import tenants.openapi  # noqa: F401 - tells the schema how keys are sent
+from conversations.api.views.sockets import SocketStatsView
 from conversations.health import worker
 from orkesta import health
 from orkesta.api.nowhere import nowhere
@@ -19,6 +20,7 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     # Last of `api/`: whatever is not listed above is a problem, not a page.
     re_path(r"^api/", nowhere),
+    path("ws/stats", SocketStatsView.as_view(), name="ws-stats"),
     path("health", health.HealthView.as_view(), name="health"),
     path(
         "health/detailed",

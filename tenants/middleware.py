@@ -14,13 +14,16 @@ from tenants.admin_scope import admin_scope
 from tenants.authentication import authenticate_key, raw_key_from
 from tenants.scope import tenant_scope
 
+#: Where a key is needed. WebSockets themselves do not come through here.
+KEY_DOORS: Final = ("/api/", "/ws/")
 #: What anybody may read: how the API is used.
 OPEN_DOORS: Final = ("/api/schema/", "/api/docs/")
 
 
 class TenantMiddleware:
-    """Under `/api/` there is a key and a tenant, or no view runs; the key is `request.principal`.
-    Under `/admin/` the tenant is the one that `admin_scope` finds; elsewhere there is none.
+    """Under `/api/` and `/ws/` there is a key and a tenant, or no view runs; the key is
+    `request.principal`. Under `/admin/` the tenant is the one that `admin_scope` finds; elsewhere
+    there is none.
 
     A streamed body is produced after this has returned: its generator enters the scope itself.
     """
@@ -29,7 +32,7 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path.startswith("/api/"):
+        if request.path.startswith(KEY_DOORS):
             # Programs read these texts: one language, whatever the browser or the tenant speaks.
             translation.activate("en")
             if not request.path.startswith(OPEN_DOORS):

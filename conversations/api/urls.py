@@ -16,6 +16,8 @@ from conversations.api.views.sessions import (
     SessionMessagesView,
     SessionView,
 )
+from conversations.api.views.sockets import SocketTicketView
+from conversations.api.views.streams import SessionStreamView, TaskStreamView
 from conversations.api.views.task_control import (
     TaskForkView,
     TaskPauseView,
@@ -34,6 +36,7 @@ urlpatterns = [
     path("batches/<uuid:batch_id>/cancel", BatchCancelView.as_view(), name="batch-cancel"),
     path("tasks", TaskListView.as_view(), name="tasks"),
     path("tasks/<uuid:task_id>", TaskView.as_view(), name="task"),
+    path("tasks/<uuid:task_id>/stream", TaskStreamView.as_view(), name="task-stream"),
     path("tasks/<uuid:task_id>/cancel", TaskCancelView.as_view(), name="task-cancel"),
     path("tasks/<uuid:task_id>/pause", TaskPauseView.as_view(), name="task-pause"),
     path("tasks/<uuid:task_id>/resume", TaskResumeView.as_view(), name="task-resume"),
@@ -43,5 +46,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>", SessionView.as_view(), name="session"),
     path("sessions/<uuid:session_id>/messages", SessionMessagesView.as_view(), name="messages"),
     path("sessions/<uuid:session_id>/events", SessionEventsView.as_view(), name="events"),
+    path("sessions/<uuid:session_id>/stream", SessionStreamView.as_view(), name="session-stream"),
     path("sessions/<uuid:session_id>/close", SessionCloseView.as_view(), name="session-close"),
+    path("ws/tickets", SocketTicketView.as_view(), name="ws-tickets"),
 ]

@@ -63,6 +63,10 @@ class Socket:
             return error["data"]["code"], closed.code
         raise AssertionError("the socket is still open")
 
+    async def is_silent(self, seconds: float = 0.1) -> bool:
+        """Whether nothing comes for a while."""
+        return bool(await self._communicator.receive_nothing(timeout=seconds, interval=0.02))
+
     async def say(self, **frame: Any) -> None:
         await self._communicator.send_json_to(frame)
 

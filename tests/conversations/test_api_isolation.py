@@ -17,6 +17,7 @@ PATHS = [
     ("POST", "/api/v1/tasks/{task_id}/retry"),
     ("POST", "/api/v1/tasks/{task_id}/fork"),
     ("GET", "/api/v1/tasks/{task_id}/stream"),
+    ("GET", "/api/v1/sessions/{session_id}/stream"),
     ("GET", "/api/v1/batches/{batch_id}"),
     ("GET", "/api/v1/batches/{batch_id}/tasks"),
     ("POST", "/api/v1/batches/{batch_id}/cancel"),

@@ -25,6 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "chat-status": {"task_id": "task_id"},
     "chat-cancel": {"task_id": "task_id"},
     "task-fork": {"after_step": 0},
+    "ws-tickets": {"session_id": "session_id"},
 }
 #: Addresses that take neither a parameter nor an id in the body.
 LISTS = {"tasks", "sessions", "agents"}

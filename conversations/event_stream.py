@@ -1,0 +1,104 @@
+"""Server-sent events: a watcher's frames as the body of an HTTP response.
+
+`text/event-stream` is described in the HTML Standard §9.2. Each event's `id` is its cursor, so a
+browser's EventSource resumes by itself with `Last-Event-ID`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from conversations.backlog import Backlog
+from conversations.connections import Seat, connections
+from conversations.cursor import Frame
+from conversations.live_event import EventType
+from conversations.pulse import DATABASE_ERRORS
+from conversations.watcher import Watcher
+from orkesta.errors import OrkestaError, problem
+from tenants.principals import Principal
+from tenants.scope import in_tenant
+from tenants.websocket_auth import check_still_valid
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
+RETRY_MILLISECONDS: Final = 1000
+RECHECK_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What one client asked to follow: a session, or one task of it."""
+
+    principal: Principal
+    session_id: UUID
+    cursor: str
+    task_id: UUID | None = None
+    max_sockets: int | None = None
+    request_id: str = ""
+
+
+class EventStream:
+    """The body of one response. A task's ends with it; a session's goes on."""
+
+    def __init__(self, followed: Followed) -> None:
+        self._followed = followed
+        self._backlog = Backlog()
+        self._recheck_at = 0.0
+        self._watcher = Watcher(
+            tenant_id=followed.principal.tenant_id,
+            session_id=followed.session_id,
+            task_id=followed.task_id,
+            cursor=followed.cursor,
+        )
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+        try:
+            with connections.seat() as seat:
+                self._sit_down(seat)
+                async with self._watcher as watcher:
+                    while not watcher.is_over:
+                        for frame in await watcher.pull():
+                            yield await self._chunk(frame)
+                            seat.num_frames += 1
+                        await self._recheck()
+        except OrkestaError as exc:
+            data = problem(exc, request_id=self._followed.request_id)
+            yield rendered(self._watcher.frame(EventType.ERROR, data))
+        yield rendered(self._watcher.frame(EventType.END, {}))
+
+    def _sit_down(self, seat: Seat) -> None:
+        tenant_id, limit = self._followed.principal.tenant_id, self._followed.max_sockets
+        connections.belongs_to(seat, tenant_id, limit=limit)
+        self._recheck_at = self._now() + RECHECK_SECONDS
+
+    async def _chunk(self, frame: Frame) -> bytes:
+        """The frame, once the client may be thought to have read most of what it was sent."""
+        chunk = rendered(frame)
+        await asyncio.sleep(self._backlog.wait(len(chunk), now=self._now()))
+        self._backlog.sent(len(chunk), mark="", now=self._now())
+        return chunk
+
+    async def _recheck(self) -> None:
+        if self._now() < self._recheck_at:
+            return
+        self._recheck_at = self._now() + RECHECK_SECONDS
+        principal = self._followed.principal
+        try:
+            await in_tenant(principal.tenant_id, check_still_valid, principal)
+        except DATABASE_ERRORS:
+            logger.warning("A key cannot be checked again now.", exc_info=True)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def rendered(frame: Frame) -> bytes:
+    """The frame as one event of the stream; a ping is a comment, which clients pass over."""
+    if frame.event.type == EventType.PING:
+        return f": ping {frame.event.data['seq']}\n\n".encode()
+    return f"id: {frame.cursor}\nevent: {frame.event.type}\ndata: {frame.text}\n\n".encode()
