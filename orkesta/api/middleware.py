@@ -1,4 +1,4 @@
-"""Keeps the promise that under `/api/` no error is ever a page made for people."""
+"""Keeps the promise that programs never get an error that is a page made for people."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +18,8 @@ from orkesta.errors import (
     Unavailable,
 )
 
+API_DOORS: Final = ("/api/", "/ws/")
+
 _BY_STATUS: Final[dict[int, type[OrkestaError]]] = {
     error.http_status: error
     for error in (Forbidden, NotFound, MethodNotAllowed, BodyTooLarge, Unavailable)
@@ -26,7 +28,7 @@ _BY_STATUS: Final[dict[int, type[OrkestaError]]] = {
 
 def is_api(request: HttpRequest) -> bool:
     """Whether programs, not people, are the callers of this address."""
-    return request.path.startswith("/api/")
+    return request.path.startswith(API_DOORS)
 
 
 class ProblemMiddleware:

@@ -134,6 +134,7 @@ def test_no_error_under_api_is_a_page(acme_api: Caller, debug: bool) -> None:
     with override_settings(DEBUG=debug):
         assert_problem(acme_api.get("/api/v1/nothing"), 404, "not_found")
         assert_problem(acme_api.get("/api/"), 404, "not_found")
+        assert_problem(acme_api.get("/ws/acme/nothing"), 404, "not_found")
         response = acme_api.get("/api/v1/tasks", Host="evil.example")
         assert_problem(response, 400, "malformed")
         assert_problem(acme_api.post("/api/v1/nothing"), 404, "not_found")
