@@ -7,7 +7,7 @@ from django.urls import reverse
 
 def stream_path(task_id: UUID) -> str:
     """Server-sent events of one task."""
-    return reverse("task", args=[task_id]) + "/stream"
+    return reverse("task-stream", args=[task_id])
 
 
 def socket_path(tenant_slug: str, session_id: UUID) -> str:

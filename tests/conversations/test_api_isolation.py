@@ -24,6 +24,7 @@ PATHS = [
     ("GET", "/api/v1/sessions/{session_id}"),
     ("GET", "/api/v1/sessions/{session_id}/messages"),
     ("GET", "/api/v1/sessions/{session_id}/events"),
+    ("GET", "/api/v1/sessions/{session_id}/stream"),
     ("POST", "/api/v1/sessions/{session_id}/close"),
 ]
 ABSENT = dict.fromkeys(("task_id", "session_id", "batch_id"), NO_SUCH_ID)
@@ -31,6 +32,7 @@ BODIES = [
     ("/api/v1/chat/status", "task_id"),
     ("/api/v1/chat/cancel", "task_id"),
     ("/api/v1/chat/send", "session_id"),
+    ("/api/v1/ws/tickets", "session_id"),
 ]
 
 

@@ -19,6 +19,7 @@ OPEN = {"schema", "docs"}
 BODY = {
     "message": "x",
     "task_id": NO_SUCH_ID,
+    "session_id": NO_SUCH_ID,
     "after_step": 0,
     "requests": [{"message": "x"}],
 }
@@ -45,9 +46,16 @@ CALLS = [
     ("GET", f"sessions/{NO_SUCH_ID}", Scope.TASKS_READ),
     ("GET", f"sessions/{NO_SUCH_ID}/messages", Scope.TASKS_READ),
     ("GET", f"sessions/{NO_SUCH_ID}/events", Scope.TASKS_READ),
+    ("GET", f"sessions/{NO_SUCH_ID}/stream", Scope.TASKS_READ),
     ("POST", f"sessions/{NO_SUCH_ID}/close", Scope.CHAT_WRITE),
+    ("POST", "ws/tickets", Scope.CHAT_WRITE),
+    ("GET", "/ws/stats", Scope.TASKS_READ),
     ("GET", "agents", Scope.AGENTS_READ),
 ]
+
+
+def address(path: str) -> str:
+    return path if path.startswith("/") else f"/api/v1/{path}"
 
 
 def api_routes() -> Any:
@@ -56,7 +64,7 @@ def api_routes() -> Any:
             text = before + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
                 yield from walk(pattern.url_patterns, text)
-            elif text.startswith("api/"):
+            elif text.startswith(("api/", "ws/")):
                 yield pattern
 
     return walk(get_resolver().url_patterns)
@@ -67,7 +75,7 @@ def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, sc
     others = Caller(make_key(acme.tenant, [other for other in Scope if other != scope]))
     before = num_rows()
     body = assert_problem(
-        others.request(method, f"/api/v1/{path}", BODY),
+        others.request(method, address(path), BODY),
         403,
         "scope_missing",
     )
@@ -78,7 +86,7 @@ def test_a_key_without_the_scope_may_not(acme: House, method: str, path: str, sc
 @pytest.mark.parametrize(("method", "path", "scope"), CALLS)
 def test_a_key_with_the_scope_alone_may(acme: House, method: str, path: str, scope: Scope) -> None:
     api = Caller(make_key(acme.tenant, [scope]))
-    response = api.request(method, f"/api/v1/{path}", BODY)
+    response = api.request(method, address(path), BODY)
     assert response.status_code in {200, 201, 202, 404}
 
 
