@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -125,7 +126,7 @@ def _cards(counts: figures.Counts, days: Sequence[figures.Day]) -> list[Card]:
 def _share(day: figures.Day) -> str:
     if not day.tasks:
         return _("nothing to fail yet")
-    return _("%(share).1f %% of them") % {"share": 100 * day.failed / day.tasks}
+    return _("%(share)s %% of them") % {"share": number_format(100 * day.failed / day.tasks, 1)}
 
 
 def _chart(days: Sequence[figures.Day]) -> str:

@@ -127,10 +127,10 @@ class TaskAdmin(HistoryAdmin):
         variant=ActionVariant.DANGER,
         permissions=["cancel"],
         dialog={
-            "title": _("Cancel this task?"),
+            "title": _("Stop this task?"),
             "description": _("The agent stops at once, and the customer gets no answer to this."),
             "form_class": None,
-            "form_submit_text": _("Cancel the task"),
+            "form_submit_text": _("Stop the task"),
         },
     )
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:

@@ -17,7 +17,15 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from routing.admin.fields import LinesField
 from routing.models import Agent, RoutingRule
-from routing.rules import RoutableMessage, Rule, RuleInvalid, Trial, compile_condition, try_all
+from routing.rules import (
+    MAX_KEYWORDS,
+    RoutableMessage,
+    Rule,
+    RuleInvalid,
+    Trial,
+    compile_condition,
+    try_all,
+)
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 
@@ -53,15 +61,15 @@ class RuleForm(TenantModelForm):
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
-        field = "keywords" if asked.get("kind") == RoutingRule.Kind.KEYWORD else "pattern"
-        name = "any" if field == "keywords" else "pattern"
-        condition = {name: asked.get(field) or ([] if field == "keywords" else "")}
-        try:
-            compile_condition(asked.get("kind", ""), condition)
-        except RuleInvalid as exc:
-            self.add_error(field, ValidationError(exc.message, code=exc.code))
-        self.instance.condition = condition
+        is_keyword = asked.get("kind") == RoutingRule.Kind.KEYWORD
+        field, name = ("keywords", "any") if is_keyword else ("pattern", "pattern")
+        value = asked.get(field) or ([] if is_keyword else "")
+        self.instance.condition = {name: value}
         self.also_stored.add("condition")
+        try:
+            compile_condition(asked.get("kind", ""), self.instance.condition)
+        except RuleInvalid as exc:
+            self.add_error(field, ValidationError(_refusal(value) or exc.message, code=exc.code))
         return asked
 
     def _update_errors(self, errors: ValidationError) -> None:
@@ -128,6 +136,15 @@ class RoutingRuleAdmin(TenantModelAdmin):
     @display(description=_("agent"), ordering="agent__name")
     def agent_name(self, rule: RoutingRule) -> str:
         return rule.agent.name
+
+
+def _refusal(value: list[str] | str) -> Any:
+    """Why the commonest mistakes are refused, in the language of the page."""
+    if isinstance(value, str):
+        return None if value else _("Write a regular expression.")
+    if not value:
+        return _("Write at least one keyword.")
+    return _("These are too many keywords for one rule.") if len(value) > MAX_KEYWORDS else None
 
 
 def try_rules(text: str) -> list[Trial]:

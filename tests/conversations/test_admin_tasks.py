@@ -72,7 +72,7 @@ def test_the_timeline_runs_nothing_and_cuts_what_is_huge(acme: House) -> None:
 def test_a_task_is_cancelled_after_a_question(acme: House) -> None:
     task, desk = queued(acme), desk_of(acme)
     assert "/cancel/" in desk.get("conversations_task_change", task.pk).content.decode()
-    assert "Cancel this task?" in desk.get("conversations_task_cancel", task.pk).content.decode()
+    assert "Stop this task?" in desk.get("conversations_task_cancel", task.pk).content.decode()
     assert status(acme, task)[0] == "queued"
     response = desk.post("conversations_task_cancel", task.pk, _form_submitted="on")
     assert response.status_code == 302
