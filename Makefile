@@ -65,6 +65,10 @@ types: $(DEVELOPMENT) ## mypy --strict
 docs: $(DEVELOPMENT) ## Write docs/settings.md and docs/errors.md from the code
 	$(CHECK_MANAGE) write_docs
 
+.PHONY: bench
+bench: $(DEVELOPMENT) ## Measure: all scenarios, a few minutes (SCENARIO=A or "A C", SETUP=embedded)
+	@$(BIN)/python -m bench --setup $(or $(SETUP),embedded) $(if $(SCENARIO),--scenario $(SCENARIO))
+
 .PHONY: clean
 clean: ## Remove caches; keeps the virtual environment, .env and the data in var/
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis static-collected
