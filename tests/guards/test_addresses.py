@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from conversations.models import Message, Session, Task
-from conversations.services import post_message
+from conversations.services import BatchRequest, post_batch
 from tenants.principals import Principal, Scope
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
@@ -18,21 +18,25 @@ from tests.guards.addresses import Address, addresses
 #: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
 OPEN = {"schema", "docs", ""}
 #: Whose id each parameter of a route is.
-PARAMETERS = ("session_id", "task_id")
+PARAMETERS = ("session_id", "task_id", "batch_id")
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
 BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
     "chat-status": {"task_id": "task_id"},
     "chat-cancel": {"task_id": "task_id"},
     "task-fork": {"after_step": 0},
+    "batches": {"requests": [{"message": "hola", "session_id": "session_id"}]},
     "ws-tickets": {"session_id": "session_id"},
 }
 #: Addresses that take neither a parameter nor an id in the body.
-LISTS = {"tasks", "sessions", "agents"}
+LISTS = {"tasks", "sessions", "agents", "batches"}
 CANARY = "canary-of-the-rival"
 
 API = [found for found in addresses("api/v1/") if found.name not in OPEN]
 DOORS = [(found, method) for found in API for method in found.methods]
+READ_LISTS = [door for door in DOORS if door[0].name in LISTS and door[1] == "GET"]
+#: All that name a row by its id: opening a session does not.
+NAMING = [d for d in DOORS if d not in READ_LISTS and d[0].name != "sessions"]
 
 
 def spelled(door: tuple[Address, str]) -> str:
@@ -45,6 +49,7 @@ class Rows:
 
     session_id: Any
     task_id: Any
+    batch_id: Any
 
 
 @pytest.fixture
@@ -52,8 +57,13 @@ def theirs(rival: House) -> Rows:
     principal = Principal(rival.id, rival.tenant.slug, None, "test", frozenset(Scope))
     make_agent(rival.tenant, CANARY)
     with tenant_scope(rival.id):
-        posted = post_message(principal=principal, message=CANARY, user_ref=CANARY)
-    return Rows(posted.session_id, posted.task.id)
+        batch = post_batch(
+            principal=principal,
+            requests=[BatchRequest(CANARY, user_ref=CANARY)],
+            name=CANARY,
+        )
+        task = batch.tasks.get()
+    return Rows(task.session_id, task.id, batch.id)
 
 
 def key_of(house: House, *scopes: str) -> str:
@@ -64,13 +74,19 @@ def key_of(house: House, *scopes: str) -> str:
 def call(door: tuple[Address, str], rows: Rows, key: str = "") -> HttpResponse:
     address, method = door
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    body = {
-        name: str(getattr(rows, value)) if value in PARAMETERS else value
-        for name, value in BODIES.get(address.name, {}).items()
-    }
+    body = _filled(BODIES.get(address.name, {}), rows)
     return Client(headers=headers).generic(
         method, address.path(**vars(rows)), json.dumps(body), content_type="application/json"
     )
+
+
+def _filled(body: Any, rows: Rows) -> Any:
+    """`body` with ids in place of the names of parameters."""
+    if isinstance(body, dict):
+        return {name: _filled(value, rows) for name, value in body.items()}
+    if isinstance(body, list):
+        return [_filled(value, rows) for value in body]
+    return str(getattr(rows, body)) if body in PARAMETERS else body
 
 
 def told(response: HttpResponse) -> Any:
@@ -108,12 +124,12 @@ def test_every_address_asks_for_a_scope(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("door", [door for door in DOORS if door[0].name not in LISTS], ids=spelled)
+@pytest.mark.parametrize("door", NAMING, ids=spelled)
 def test_another_tenants_rows_are_not_there(
     door: tuple[Address, str], theirs: Rows, acme: House
 ) -> None:
     key = key_of(acme)
-    foreign, absent = call(door, theirs, key), call(door, Rows(uuid4(), uuid4()), key)
+    foreign, absent = call(door, theirs, key), call(door, Rows(uuid4(), uuid4(), uuid4()), key)
     assert foreign.status_code == 404
     assert told(foreign) == told(absent)
     assert CANARY not in foreign.content.decode()
@@ -124,9 +140,7 @@ def test_another_tenants_rows_are_not_there(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "door", [door for door in DOORS if door[0].name in LISTS and door[1] == "GET"], ids=spelled
-)
+@pytest.mark.parametrize("door", READ_LISTS, ids=spelled)
 def test_lists_show_only_the_callers_own(
     door: tuple[Address, str], theirs: Rows, acme: House, rival: House
 ) -> None:
