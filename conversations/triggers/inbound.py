@@ -81,6 +81,13 @@ def edit_inbound_webhook(*, webhook_id: UUID, changes: Mapping[str, Any]) -> Inb
     return webhook
 
 
+@transaction.atomic
+def delete_inbound_webhook(*, webhook_id: UUID) -> None:
+    """Delete it; what it launched stays. Raises WebhookNotFound."""
+    if not InboundWebhook.objects.filter(pk=webhook_id).delete()[0]:
+        raise WebhookNotFound
+
+
 def find_principal(request: HttpRequest) -> Principal:
     """Whose address was called: the tenant middleware's finder for `/hooks/`. It may post messages
     and nothing else, and only what is signed.

@@ -68,6 +68,13 @@ def edit_schedule(*, schedule_id: UUID, changes: Mapping[str, Any]) -> Schedule:
     return schedule
 
 
+@transaction.atomic
+def delete_schedule(*, schedule_id: UUID) -> None:
+    """Delete it with its runs; what it posted stays. Raises ScheduleNotFound."""
+    if not Schedule.objects.filter(pk=schedule_id).delete()[0]:
+        raise ScheduleNotFound
+
+
 def plan(schedule: Schedule) -> None:
     """Set when the schedule, which the caller saves, is due next; an inactive one never is.
 

@@ -59,12 +59,15 @@ class Endpoint(APIView):
         return super().initialize_request(request, *args, **kwargs)
 
 
-def read_body(kind: type[Body], request: Request) -> tuple[dict[str, Any], list[str]]:
-    """The body as `kind` accepts it, and the names of the keys that have no meaning there.
+def read_body(
+    kind: type[Body], request: Request, *, partial: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """The body as `kind` accepts it, and the names of the keys that have no meaning there; when
+    `partial`, only the fields that are given.
 
     Raises Invalid, whose pointers lead into the body.
     """
-    body = kind(data=request.data)
+    body = kind(data=request.data, partial=partial)
     return _validated(body, prefix="/"), body.ignored
 
 
