@@ -232,6 +232,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "tasks", "description": "The work that each message sets going."},
         {"name": "sessions", "description": "Conversations: their messages and events."},
         {"name": "agents", "description": "Who can answer."},
+        {"name": "schedules", "description": "Messages that the clock posts."},
+        {"name": "inbound webhooks", "description": "Addresses at which others launch tasks."},
+        {"name": "webhooks", "description": "Addresses of yours that are told how tasks end."},
     ],
     "ENUM_NAME_OVERRIDES": {
         "SessionStatus": "conversations.states.SessionStatus",
@@ -241,10 +244,13 @@ SPECTACULAR_SETTINGS = {
         "Wanted": "conversations.states.Wanted",
         "Role": "conversations.models.Message.Role",
         "AgentKind": "routing.models.Agent.Kind",
+        "DeliveryStatus": "conversations.trigger_models.WebhookDelivery.Status",
+        "WebhookEvent": "conversations.triggers.events.WebhookEvent",
     },
 }
 
 # --- Orkesta's own --------------------------------------------------------------------------------
+ORKESTA_HOOK_PRINCIPAL = "conversations.triggers.inbound.find_principal"
 ORKESTA_MAX_BODY_BYTES = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
 ORKESTA_MAX_MESSAGE_CHARS = ENV["ORCHESTRATOR_MAX_MESSAGE_CHARS"]
 ORKESTA_MAX_REQUESTS_PER_SESSION = ENV["ORCHESTRATOR_MAX_REQUESTS_PER_SESSION"]

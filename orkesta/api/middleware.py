@@ -18,7 +18,7 @@ from orkesta.errors import (
     Unavailable,
 )
 
-API_DOORS: Final = ("/api/", "/ws/")
+API_DOORS: Final = ("/api/", "/ws/", "/hooks/")
 
 _BY_STATUS: Final[dict[int, type[OrkestaError]]] = {
     error.http_status: error
