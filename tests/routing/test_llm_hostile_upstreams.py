@@ -35,6 +35,11 @@ BAD_STREAMS = {
     "choices of the wrong kind": (raw(HOLA, data({"choices": [1]})), LLMBadAnswer),
     "content of the wrong kind": (raw(HOLA, data(chunk({"content": {}}))), LLMBadAnswer),
     "tool call of the wrong kind": (raw(HOLA, data(chunk({"tool_calls": [1]}))), LLMBadAnswer),
+    "tool calls of the wrong kind": (raw(HOLA, data(chunk({"tool_calls": 5}))), LLMBadAnswer),
+    "tool call with a bad index": (
+        raw(HOLA, data(chunk({"tool_calls": [{"index": [1], "function": {}}]}))),
+        LLMBadAnswer,
+    ),
     "deep": (raw(HOLA, b"data: " + b"[" * 100_000 + b"\n\n"), LLMBadAnswer),
     "ends without a finish": (raw(HOLA), LLMBadAnswer),
     "nothing at all": (raw(), LLMBadAnswer),
@@ -222,7 +227,7 @@ JSON = st.recursive(
 
 
 def _object(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return JSON | st.fixed_dictionaries({}, optional=fields)
+    return st.fixed_dictionaries({}, optional=fields)
 
 
 CALL = _object(index=JSON, id=JSON, function=_object(name=JSON, arguments=JSON))

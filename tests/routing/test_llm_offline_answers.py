@@ -160,6 +160,21 @@ async def test_the_language_is_that_of_the_message(door: Door) -> None:
     assert "(modelo sin conexión)" in await talk(door, "How much is the cement?", "gracias")
 
 
+COPPER = """SKU | nombre | unidad | precio | stock
+T1 | Tubo PVC hidráulico 1/2" x 6 m | pieza | $68.00 | 9
+T2 | Tubo cobre 1/2" x 6 m | pieza | $685.00 | 9
+"""
+
+
+async def test_of_things_that_fit_about_as_well_the_first_listed_is_meant(door: Door) -> None:
+    assert "(T1) a $68.00" in await talk(door, "dame 2 tubos de 1/2", prompt=COPPER)
+    assert "(T2) a $685.00" in await talk(door, "dame 2 tubos de cobre", prompt=COPPER)
+
+
+async def test_a_measure_alone_names_nothing(door: Door) -> None:
+    assert "cuesta" not in await talk(door, "¿tienen de 1/2?")
+
+
 EUROPEAN = """Eres el dependiente.
 código | artículo | existencias | precio (EUR)
 A1 | Sierra | 3 | 1.250,50

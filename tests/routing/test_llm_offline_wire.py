@@ -1,4 +1,5 @@
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -153,6 +154,18 @@ async def test_a_malformed_request_gets_an_openai_error(name: str) -> None:
     error = response.json()["error"]
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
+
+
+async def test_a_bound_that_no_number_can_keep_is_passed_over() -> None:
+    transport = InProcessTransport(OfflineModel())
+    schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+    schema["properties"]["n"]["minimum"] = "BOUND"  # type: ignore[index]
+    format_ = {"type": "json_schema", "json_schema": {"schema": schema}}
+    body = json.dumps({"model": "x", "messages": [HI], "response_format": format_})
+    async with httpx2.AsyncClient(transport=transport, base_url=URL) as http:
+        sent = body.replace('"BOUND"', "1e999")
+        response = await http.post("/chat/completions", content=sent)
+    assert response.json()["choices"][0]["message"]["content"] == '{"n": 0}'
 
 
 @pytest.mark.parametrize(
