@@ -1,22 +1,15 @@
 """What the engine's writes tell watchers: durable events, before they have their numbers."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid5
 
 from conversations.engine.actions import Finish
 from conversations.engine.claims import Claim
 from conversations.engine.state import StepRecord
 from conversations.event_log import Fact
+from conversations.failures import failure
 from conversations.models import Message
 from conversations.states import TaskStatus
-from orkesta.errors import OrkestaError, problem
-
-
-class TaskFailed(OrkestaError):
-    """The task could not be completed."""
-
-    code = "task_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +63,5 @@ def ending(claim: Claim, outcome: Outcome) -> list[Fact]:
     """The new status, after the error that caused it."""
     facts = [status_changed(claim, outcome)]
     if outcome.status is TaskStatus.FAILED:
-        facts.insert(0, Fact("error", failure(outcome), claim.task_id))
+        facts.insert(0, Fact("error", failure(outcome.reason, outcome.detail) or {}, claim.task_id))
     return facts
-
-
-def failure(outcome: Outcome) -> dict[str, Any]:
-    """A failed task's reason in the wire shape of errors."""
-    return problem(TaskFailed(outcome.detail)) | {"code": outcome.reason}
