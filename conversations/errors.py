@@ -15,6 +15,8 @@
     - UnknownAgent                      unknown_agent
   + TooMany
     - SessionExhausted                  session_exhausted
+  + TaskPoisoned                        poison: what a task failed of
+  + StepsExhausted                      max_steps: likewise
   + LeaseLost                           never leaves the engine
 """
 
@@ -87,3 +89,15 @@ class LeaseLost(OrkestaError):
     """Another worker owns the task now; nothing of this attempt may be written any more."""
 
     code = "lease_lost"
+
+
+class TaskPoisoned(OrkestaError):
+    """The task ended every worker that took it up."""
+
+    code = "poison"
+
+
+class StepsExhausted(OrkestaError):
+    """The task had no answer after as many steps as its agent may take."""
+
+    code = "max_steps"

@@ -2,6 +2,7 @@
 
 from conversations.engine.actions import Action, CallModel, Finish, GiveUp, Route
 from conversations.engine.state import TaskState
+from conversations.errors import StepsExhausted
 
 
 def next_action(state: TaskState) -> Action:
@@ -15,7 +16,7 @@ def next_action(state: TaskState) -> Action:
     if state.failure is not None:
         return _after_failure(state, *state.failure)
     if state.num_steps >= state.max_steps:
-        return GiveUp("max_steps", f"No answer after {state.num_steps} steps.")
+        return GiveUp(StepsExhausted.code, f"No answer after {state.num_steps} steps.")
     if state.agent_slug is None:
         return Route()
     return CallModel(state.agent_slug)

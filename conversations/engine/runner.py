@@ -13,12 +13,14 @@ from conversations.engine.actions import CallModel, Finish, GiveUp, Route
 from conversations.engine.answer_stream import AnswerStream, announce_step
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
+from conversations.engine.insistence import AlreadyRecorded, insist
 from conversations.engine.loading import load
 from conversations.engine.orchestrator import next_action
 from conversations.engine.performing import Performer, interrupted
 from conversations.engine.state import StepRecord, TaskState
-from conversations.errors import LeaseLost
+from conversations.errors import LeaseLost, TaskPoisoned
 from conversations.states import StepKind, TaskStatus
+from orkesta.failpoints import Failpoint, failpoint
 from routing.gateway import Gateway
 from tenants.scope import in_tenant
 
@@ -64,8 +66,8 @@ class Runner:
         """Bring the task as far as it goes. Never raises but for its own cancellation.
 
         This is the engine's boundary: what nobody foresaw becomes a failed task and a traceback in
-        the log. Trouble with the database is no verdict on the task: the lease runs out, and the
-        task is tried again.
+        the log. Trouble with the database is no verdict on the task: if it lasts, the lease runs
+        out, and the task is tried again.
         """
         work = asyncio.ensure_future(self._work())
         both: set[asyncio.Future[Any]] = {work, self._stopped}
@@ -86,9 +88,18 @@ class Runner:
     async def _work(self) -> None:
         if self.claim.is_poison:
             detail = f"The task ended {self.claim.num_crashes} workers."
-            await self._settle(Outcome(TaskStatus.FAILED, "poison", detail))
+            await self._settle(Outcome(TaskStatus.FAILED, TaskPoisoned.code, detail))
             return
-        task = await in_tenant(self.claim.tenant_id, load, self.claim)
+        while True:
+            try:
+                await self._go_on()
+            except AlreadyRecorded:
+                continue
+            return
+
+    async def _go_on(self) -> None:
+        """From the last recorded step to the end."""
+        task = await insist(self.claim.tenant_id, load, self.claim)
         performer = Performer(task, self._gateway)
         state, is_first, last_seq = task.state, True, 0
         action = next_action(state)
@@ -97,9 +108,10 @@ class Runner:
             state = state.after(step)
             action = next_action(state)
             then = action if isinstance(action, Finish | GiveUp) else None
-            recorded = await in_tenant(
+            recorded = await insist(
                 self.claim.tenant_id, store.record, self.claim, step, then=then, is_first=is_first
             )
+            failpoint(Failpoint.STEP_COMMITTED)
             is_first, last_seq = False, recorded.last_seq
             if recorded.outcome is not None:
                 await self._forget_partial()
@@ -107,7 +119,7 @@ class Runner:
             if self._is_leaving:
                 await self._settle(OUTCOMES[Stop.HANDED_BACK])
                 return
-        await in_tenant(self.claim.tenant_id, store.finish, self.claim, action)
+        await insist(self.claim.tenant_id, store.finish, self.claim, action)
 
     async def _perform(
         self, performer: Performer, action: Route | CallModel, state: TaskState, last_seq: int
@@ -127,9 +139,11 @@ class Runner:
             await stream.restart()
         self._call = (number, action.agent_slug, stream, perf_counter())
         try:
-            return await performer.call_model(action, state, stream)
+            step = await performer.call_model(action, state, stream)
         finally:
             await stream.close()
+        failpoint(Failpoint.MODEL_ANSWERED)
+        return step
 
     async def _let_go(self, work: asyncio.Future[None]) -> None:
         work.cancel()
