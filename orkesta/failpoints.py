@@ -1,0 +1,53 @@
+"""Named places where a test may let the process die, as `kill -9` would have it.
+
+`ORKESTA_FAILPOINT=<name>:<n>` kills at the n-th time the place is reached, and only where
+ORCHESTRATOR_DEBUG_FAILPOINTS is set; everywhere else a place is a look at a setting.
+"""
+
+import os
+import signal
+from enum import StrEnum
+from itertools import count
+from threading import Lock
+
+from django.conf import settings
+
+
+class Failpoint(StrEnum):
+    """Moments between two things that ought to happen together."""
+
+    TASK_WRITTEN = "task_written"
+    """A message and its task are inserted; the transaction is still open."""
+    TASK_COMMITTED = "task_committed"
+    """They are committed; no worker has been woken and no answer sent."""
+    TASK_CLAIMED = "task_claimed"
+    """A worker owns a task and has not begun it."""
+    TEXT_SENT = "text_sent"
+    """Watchers have seen a piece of an answer that is not finished."""
+    MODEL_ANSWERED = "model_answered"
+    """The language model's answer is complete; nothing of it is stored."""
+    STEP_WRITTEN = "step_written"
+    """A step and what comes of it are inserted; the transaction is still open."""
+    STEP_COMMITTED = "step_committed"
+    """They are committed; the worker does not know yet."""
+    CANCEL_HEARD = "cancel_heard"
+    """The worker knows that its task is to be cancelled; the task is not settled."""
+
+
+_times = count(1)
+_lock = Lock()
+
+
+def failpoint(place: Failpoint) -> None:
+    """Die here, if that is what the environment says."""
+    if settings.ORKESTA_FAILPOINT:
+        _reach(place)
+
+
+def _reach(place: Failpoint) -> None:
+    name, _, number = settings.ORKESTA_FAILPOINT.partition(":")
+    if place != name:
+        return
+    with _lock:
+        if next(_times) == int(number or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
