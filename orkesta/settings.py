@@ -109,10 +109,23 @@ if IS_SQLITE:
         "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},
     }
 else:
-    # Threads of a pool of 8 or more hold a connection each, and so do those that serve HTTP.
-    pool = {"min_size": 2, "max_size": ENV["ORCHESTRATOR_DATABASE_THREADS"] * 2 + 8}
+    threads = ENV["ORCHESTRATOR_DATABASE_THREADS"] + ENV["ORCHESTRATOR_REQUEST_THREADS"]
+    # There is a connection for every thread, so whoever waits for one waits for PostgreSQL itself.
+    # The pool's own retries pause longer and longer: it is to give up at once, and the next caller
+    # makes it try anew (`orkesta.postgresql`).
+    pool = {"min_size": 2, "max_size": threads + 4, "timeout": 2.0, "reconnect_timeout": 1.0}
+    # A machine that vanished without a word is noticed within seconds, not after the system's 15
+    # minutes. Whatever DATABASE_URL says of these goes before.
+    network = {
+        "connect_timeout": 2,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
     DATABASES["default"] |= {
-        "OPTIONS": {**DATABASES["default"].get("OPTIONS", {}), "pool": pool},
+        "ENGINE": "orkesta.postgresql",
+        "OPTIONS": {**network, **DATABASES["default"].get("OPTIONS", {}), "pool": pool},
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -263,6 +276,7 @@ ORKESTA_WORKER_CONCURRENCY = ENV["ORCHESTRATOR_WORKER_CONCURRENCY"]
 ORKESTA_LEASE_SECONDS = ENV["ORCHESTRATOR_LEASE_SECONDS"]
 ORKESTA_LEASE_RENEW_SECONDS = ENV["ORCHESTRATOR_LEASE_RENEW_SECONDS"]
 ORKESTA_DELTA_FRAME_SECONDS = ENV["ORCHESTRATOR_DELTA_FRAME_MS"] / 1000
+ORKESTA_FAILPOINT = ENV["ORKESTA_FAILPOINT"] if ENV["ORCHESTRATOR_DEBUG_FAILPOINTS"] else ""
 ORKESTA_ALLOW_PRIVATE_UPSTREAMS = ENV["ORCHESTRATOR_ALLOW_PRIVATE_UPSTREAMS"] or DEBUG
 ORKESTA_UPSTREAM_HOSTS = ENV["ORCHESTRATOR_UPSTREAM_HOSTS"]
 ORKESTA_OFFLINE_TOKEN_DELAY_SECONDS = ENV["ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS"] / 1000
