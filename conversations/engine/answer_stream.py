@@ -16,6 +16,7 @@ from conversations.engine.claims import Claim
 from conversations.engine.facts import answer_id
 from conversations.live import LiveEvent
 from conversations.partial import PartialText, get_partial_store
+from orkesta.failpoints import Failpoint, failpoint
 
 
 class AnswerStream:
@@ -62,6 +63,7 @@ class AnswerStream:
             "text": fresh,
         }
         await self._publish("message.delta", data)
+        failpoint(Failpoint.TEXT_SENT)
 
     async def close(self) -> None:
         """Send the rest; no frame follows."""

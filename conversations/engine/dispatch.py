@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations.engine.stream import TaskStream
+from orkesta.failpoints import Failpoint, failpoint
 
 PRIORITY: Final = 5
 #: How far a task's `available_at` is put back when it may begin at once.
@@ -105,9 +106,12 @@ def get_dispatcher() -> Dispatcher:
 
 def dispatch_on_commit(task_id: UUID, *, delay: float = 0.0, priority: int = PRIORITY) -> None:
     """Wake after the transaction: a worker woken before it would find nothing."""
-    transaction.on_commit(
-        lambda: get_dispatcher().dispatch(task_id, delay=delay, priority=priority)
-    )
+
+    def dispatch() -> None:
+        failpoint(Failpoint.TASK_COMMITTED)
+        get_dispatcher().dispatch(task_id, delay=delay, priority=priority)
+
+    transaction.on_commit(dispatch)
 
 
 def signal_on_commit(task_id: UUID) -> None:

@@ -27,6 +27,7 @@ from conversations.models import Message, Step, Task
 from conversations.states import TERMINAL, StepKind, TaskStatus, Wanted, may_move
 from orkesta.database import update_returning
 from orkesta.errors import StateConflict
+from orkesta.failpoints import Failpoint, failpoint
 from orkesta.statements import Param
 from routing.models import Agent
 from routing.snapshot import known_version
@@ -95,6 +96,7 @@ def record(
         _insert_answer(claim, answer[0], seq=first + answer[1])
     write(place, told, first=first)
     _note_end(claim, outcome)
+    failpoint(Failpoint.STEP_WRITTEN)
     return Recorded(outcome, last_seq=first + len(told) - 1)
 
 

@@ -19,6 +19,7 @@ from conversations.engine.dispatch import get_dispatcher
 from conversations.engine.runner import Runner, Stop
 from conversations.states import Wanted
 from orkesta.database import in_thread
+from orkesta.failpoints import Failpoint, failpoint
 from orkesta.ids import uuid7
 from routing.gateway import Gateway, get_gateway
 
@@ -98,6 +99,7 @@ class Worker:
     def _start(self, claim: Claim) -> None:
         if claim.task_id in self.running:  # our own lease ran out while the process was frozen
             self.running[claim.task_id][0].stop(Stop.LOST)
+        failpoint(Failpoint.TASK_CLAIMED)
         runner = Runner(claim, self.gateway)
         task = asyncio.create_task(runner.run())
         self.running[claim.task_id] = (runner, task)
@@ -144,6 +146,7 @@ class Worker:
             if found is None or found.attempt != runner.claim.attempt:
                 runner.stop(Stop.LOST)
             elif found.wanted in WISHES:
+                failpoint(Failpoint.CANCEL_HEARD)
                 runner.stop(WISHES[found.wanted])
 
     async def _sleep(self, event: asyncio.Event, seconds: float) -> None:

@@ -24,6 +24,7 @@ from conversations.models import Message, Session, Task
 from conversations.services.busy import make_room
 from conversations.services.sessions import check_is_open, lock_session, open_session
 from conversations.states import SessionStatus, TaskStatus
+from orkesta.failpoints import Failpoint, failpoint
 from orkesta.statements import Param
 from routing.selectors import has_active_agent
 from tenants.models import Tier
@@ -114,6 +115,7 @@ def post_message(
     insert([task])
     insert([said])
     write(place, _facts(said, task), first=first)
+    failpoint(Failpoint.TASK_WRITTEN)
     dispatch_on_commit(task.id)
     return PostedMessage(session_id, said, task)
 
