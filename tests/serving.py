@@ -89,7 +89,7 @@ class Served:
     def read_lines(self) -> None:
         assert self.process.stdout is not None
         until = time.monotonic() + SECONDS_TO_START
-        while not any(line.startswith("curl") for line in self.lines):
+        while not any("reconnecting_client.py" in line for line in self.lines):
             line = self.process.stdout.readline()
             assert line, self.log.read_text()
             assert time.monotonic() < until

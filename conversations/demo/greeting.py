@@ -3,14 +3,17 @@ that people can copy it and scripts can read it.
 """
 
 import json
+import sys
+from pathlib import Path
 from typing import Final
 
 from conversations.demo.access import find_access
 from conversations.demo.content import SLUGS
 from orkesta.checks import ANY_ADDRESS
+from orkesta.env import PROJECT_ROOT
 
 QUESTION: Final = "¿Cuánto cuesta el tubo PVC de 1/2?"
-CLIENT: Final = ".venv/bin/python examples/client/reconnecting_client.py"
+CLIENT: Final = "examples/client/reconnecting_client.py"
 
 
 def base_url(host: str, port: int) -> str:
@@ -27,6 +30,7 @@ def ready_lines(host: str, port: int) -> list[str]:
     if access is None:
         return [*lines, f"Admin   {url}/admin/"]
     body = json.dumps({"message": QUESTION}, ensure_ascii=False)
+    socket = f"{url.replace('http', 'ws', 1)}/ws/{access.tenant}/<session_id>"
     return [
         *lines,
         f"Admin   {url}/admin/   user {access.username}   password {access.password}",
@@ -34,4 +38,11 @@ def ready_lines(host: str, port: int) -> list[str]:
         f"API key {access.api_key}",
         f"curl -s {url}/api/v1/chat/send -H 'Authorization: Bearer {access.api_key}'"
         f" -H 'Content-Type: application/json' -d '{body}'",
+        f"{_python()} {CLIENT} --url {url} --key {access.api_key} '{QUESTION}'   # {socket}",
     ]
+
+
+def _python() -> str:
+    """This interpreter, as short as it can be written from the project's folder."""
+    here = Path(sys.executable)
+    return str(here.relative_to(PROJECT_ROOT) if here.is_relative_to(PROJECT_ROOT) else here)

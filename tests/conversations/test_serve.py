@@ -1,10 +1,13 @@
+import json
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orkesta.env import PROJECT_ROOT
 from tests.serving import Installation, Served, find_line
 
 #: One process for all tests of this file, so that they share the server that they start.
@@ -42,6 +45,23 @@ def test_it_says_how_to_enter(served: Served) -> None:
     find_line(served.lines, "Tenant  ferreteria")
     find_line(served.lines, r"API key ork_test_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}")
     find_line(served.lines, rf"curl .*{url}/api/v1/chat/send .*Bearer {served.key}.*")
+    follow = (
+        rf".*/python examples/\S+ --url {url} --key {served.key} '.*'   # ws://.*/ws/ferreteria/.*"
+    )
+    find_line(served.lines, follow)
+
+
+@pytest.mark.parametrize("tool", ["curl", "reconnecting_client.py"])
+def test_what_it_says_to_paste_works(served: Served, tool: str) -> None:
+    line = next(line for line in served.lines if tool in line)
+    done = subprocess.run(
+        line, shell=True, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if tool == "curl":
+        assert json.loads(done.stdout)["status"] == "queued"
+    else:
+        assert "$68.00" in done.stdout
 
 
 def test_a_message_is_answered_with_a_price(served: Served) -> None:
