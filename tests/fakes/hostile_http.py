@@ -96,7 +96,7 @@ async def _read(reader: asyncio.StreamReader) -> SeenRequest:
 Behaviour = Callable[[asyncio.StreamWriter, dict[str, str]], Awaitable[None]]
 
 
-def _answer(status: str, *headers: str, body: bytes = b"") -> Behaviour:
+def answer(status: str, *headers: str, body: bytes = b"") -> Behaviour:
     async def behave(writer: asyncio.StreamWriter, arguments: dict[str, str]) -> None:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close"]
         writer.write("\r\n".join([*lines, *headers, "", ""]).encode() + body)
@@ -132,7 +132,7 @@ async def _huge(writer: asyncio.StreamWriter, arguments: dict[str, str]) -> None
 
 
 async def _bomb(writer: asyncio.StreamWriter, arguments: dict[str, str]) -> None:
-    await _answer("200 OK", "Content-Encoding: gzip", body=gzip_bomb())(writer, arguments)
+    await answer("200 OK", "Content-Encoding: gzip", body=gzip_bomb())(writer, arguments)
 
 
 async def _garbage(writer: asyncio.StreamWriter, arguments: dict[str, str]) -> None:
@@ -145,11 +145,11 @@ async def _close(writer: asyncio.StreamWriter, arguments: dict[str, str]) -> Non
 
 async def _redirect(writer: asyncio.StreamWriter, arguments: dict[str, str]) -> None:
     status = arguments.get("status", "302")
-    await _answer(f"{status} Elsewhere", f"Location: {arguments['to']}")(writer, arguments)
+    await answer(f"{status} Elsewhere", f"Location: {arguments['to']}")(writer, arguments)
 
 
 BEHAVIOURS: dict[str, Behaviour] = {
-    "/ok": _answer("200 OK", "Content-Type: text/plain", body=b"fine"),
+    "/ok": answer("200 OK", "Content-Type: text/plain", body=b"fine"),
     "/hang": _hang,
     "/drip": _drip,
     "/drip-header": _drip_header,
@@ -157,9 +157,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "/bomb": _bomb,
     "/garbage": _garbage,
     "/close": _close,
-    "/gzip": _answer("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"unpacked")),
-    "/broken-gzip": _answer("200 OK", "Content-Encoding: gzip", body=b"this is not gzip"),
-    "/busy": _answer("429 Too Many Requests", "Retry-After: 7", body=b"later"),
-    "/cookie": _answer("200 OK", "Set-Cookie: who=acme; Path=/"),
+    "/gzip": answer("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"unpacked")),
+    "/broken-gzip": answer("200 OK", "Content-Encoding: gzip", body=b"this is not gzip"),
+    "/busy": answer("429 Too Many Requests", "Retry-After: 7", body=b"later"),
+    "/cookie": answer("200 OK", "Set-Cookie: who=acme; Path=/"),
     "/redirect": _redirect,
 }
