@@ -1,5 +1,6 @@
 """Prompts: the list, and the page of one with its versions."""
 
+from itertools import zip_longest
 from typing import Any
 
 from django.contrib import admin, messages
@@ -77,7 +78,8 @@ class PromptAdmin(TenantModelAdmin):
         context = dict(extra_context or {})
         if object_id is not None and self.has_view_permission(request):
             prompt = self.get_object(request, object_id)
-            context["versions"] = list(list_versions(prompt.pk))
+            versions = list(list_versions(prompt.pk))
+            context["versions"] = list(zip_longest(versions, versions[1:]))
             context["may_edit"] = has_role(request, self.edit_role)
         return super().changeform_view(request, object_id, form_url, context)
 

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -60,8 +61,12 @@ def test_the_page_lists_the_versions_with_their_verbs(acme: House) -> None:
     page = text(desk_of(acme).get("prompts_prompt_change", prompt_of(acme).pk))
     assert "v2" in page
     assert "first try" in page
-    for verb in ("Publish", "Edit", "Compare", "New draft from it"):
+    for verb in ("Publish", "Edit", "New draft from it"):
         assert verb in page
+    new, old = versions_of(acme)[2], versions_of(acme)[1]
+    assert re.findall(r"([0-9a-f-]{36})/compare/([0-9a-f-]{36})/", page) == [
+        (str(new.pk), str(old.pk))
+    ], "each version is compared with the one before it, and the first with none"
 
 
 def test_a_draft_is_written_saved_and_published(acme: House) -> None:
