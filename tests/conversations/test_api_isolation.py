@@ -7,6 +7,7 @@ from django.urls.converters import UUIDConverter
 from tests.callers import NO_SUCH_ID, Caller, assert_problem, make_key
 from tests.cast import House
 from tests.conversations.stored import num_rows
+from tests.conversations.triggers import TRIGGER_IDS, make_triggers
 
 #: Addresses that name a thing by an id, and bodies that do; each is tried with another tenant's.
 PATHS = [
@@ -26,8 +27,23 @@ PATHS = [
     ("GET", "/api/v1/sessions/{session_id}/events"),
     ("GET", "/api/v1/sessions/{session_id}/stream"),
     ("POST", "/api/v1/sessions/{session_id}/close"),
+    ("GET", "/api/v1/schedules/{schedule_id}"),
+    ("PATCH", "/api/v1/schedules/{schedule_id}"),
+    ("DELETE", "/api/v1/schedules/{schedule_id}"),
+    ("GET", "/api/v1/schedules/{schedule_id}/runs"),
+    ("GET", "/api/v1/inbound-webhooks/{inbound_id}"),
+    ("PATCH", "/api/v1/inbound-webhooks/{inbound_id}"),
+    ("DELETE", "/api/v1/inbound-webhooks/{inbound_id}"),
+    ("GET", "/api/v1/webhook-endpoints/{endpoint_id}"),
+    ("PATCH", "/api/v1/webhook-endpoints/{endpoint_id}"),
+    ("DELETE", "/api/v1/webhook-endpoints/{endpoint_id}"),
+    ("POST", "/api/v1/webhook-endpoints/{endpoint_id}/rotate-secret"),
+    ("GET", "/api/v1/webhook-endpoints/{endpoint_id}/deliveries"),
+    ("GET", "/api/v1/webhook-deliveries/{delivery_id}"),
+    ("POST", "/api/v1/webhook-deliveries/{delivery_id}/replay"),
 ]
-ABSENT = dict.fromkeys(("task_id", "session_id", "batch_id"), NO_SUCH_ID)
+IDS = ("task_id", "session_id", "batch_id", *TRIGGER_IDS)
+ABSENT = dict.fromkeys(IDS, NO_SUCH_ID)
 BODIES = [
     ("/api/v1/chat/status", "task_id"),
     ("/api/v1/chat/cancel", "task_id"),
@@ -37,10 +53,10 @@ BODIES = [
 
 
 @pytest.fixture
-def theirs(rival_api: Caller) -> dict[str, str]:
+def theirs(rival: House, rival_api: Caller) -> dict[str, str]:
     sent: dict[str, str] = rival_api.post("/api/v1/chat/send", {"message": "canary-7351"}).json()
     batch = rival_api.post("/api/v1/batches", {"requests": [{"message": "canary-7352"}]}).json()
-    return sent | {"batch_id": batch["batch_id"]}
+    return sent | {"batch_id": batch["batch_id"]} | make_triggers(rival, "canary-7353")
 
 
 def essence(response: Any) -> dict[str, Any]:

@@ -22,7 +22,16 @@ BODY = {
     "session_id": NO_SUCH_ID,
     "after_step": 0,
     "requests": [{"message": "x"}],
+    "name": "x",
+    "cron": "0 9 * * *",
+    "message_template": "x",
+    "url": "https://shop.example/",
+    "event_types": ["task.completed"],
 }
+_SCHEDULE = f"schedules/{NO_SUCH_ID}"
+_INBOUND = f"inbound-webhooks/{NO_SUCH_ID}"
+_ENDPOINT = f"webhook-endpoints/{NO_SUCH_ID}"
+_DELIVERY = f"webhook-deliveries/{NO_SUCH_ID}"
 
 CALLS = [
     ("POST", "chat/send", Scope.CHAT_WRITE),
@@ -51,6 +60,26 @@ CALLS = [
     ("POST", "ws/tickets", Scope.CHAT_WRITE),
     ("GET", "/ws/stats", Scope.TASKS_READ),
     ("GET", "agents", Scope.AGENTS_READ),
+    ("GET", "schedules", Scope.SCHEDULES_MANAGE),
+    ("POST", "schedules", Scope.SCHEDULES_MANAGE),
+    ("GET", _SCHEDULE, Scope.SCHEDULES_MANAGE),
+    ("PATCH", _SCHEDULE, Scope.SCHEDULES_MANAGE),
+    ("DELETE", _SCHEDULE, Scope.SCHEDULES_MANAGE),
+    ("GET", f"{_SCHEDULE}/runs", Scope.SCHEDULES_MANAGE),
+    ("GET", "inbound-webhooks", Scope.WEBHOOKS_MANAGE),
+    ("POST", "inbound-webhooks", Scope.WEBHOOKS_MANAGE),
+    ("GET", _INBOUND, Scope.WEBHOOKS_MANAGE),
+    ("PATCH", _INBOUND, Scope.WEBHOOKS_MANAGE),
+    ("DELETE", _INBOUND, Scope.WEBHOOKS_MANAGE),
+    ("GET", "webhook-endpoints", Scope.WEBHOOKS_MANAGE),
+    ("POST", "webhook-endpoints", Scope.WEBHOOKS_MANAGE),
+    ("GET", _ENDPOINT, Scope.WEBHOOKS_MANAGE),
+    ("PATCH", _ENDPOINT, Scope.WEBHOOKS_MANAGE),
+    ("DELETE", _ENDPOINT, Scope.WEBHOOKS_MANAGE),
+    ("POST", f"{_ENDPOINT}/rotate-secret", Scope.WEBHOOKS_MANAGE),
+    ("GET", f"{_ENDPOINT}/deliveries", Scope.WEBHOOKS_MANAGE),
+    ("GET", _DELIVERY, Scope.WEBHOOKS_MANAGE),
+    ("POST", f"{_DELIVERY}/replay", Scope.WEBHOOKS_MANAGE),
 ]
 
 

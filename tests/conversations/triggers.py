@@ -75,3 +75,18 @@ def make_delivery(endpoint: WebhookEndpoint, **values: Any) -> WebhookDelivery:
             "body": json.dumps({"type": "task.completed", "data": {}}),
         } | values
         return WebhookDelivery.objects.create(endpoint=endpoint, **values)
+
+
+#: What addresses call the ids of triggers.
+TRIGGER_IDS = ("schedule_id", "inbound_id", "endpoint_id", "delivery_id")
+
+
+def make_triggers(house: House, name: str) -> dict[str, str]:
+    """One of each, all of that name; their ids."""
+    endpoint, _ = make_endpoint(house, name=name)
+    return {
+        "schedule_id": str(make_schedule(house, name=name).pk),
+        "inbound_id": str(make_inbound(house, name=name).webhook.pk),
+        "endpoint_id": str(endpoint.pk),
+        "delivery_id": str(make_delivery(endpoint, body=f'{{"name":"{name}"}}').pk),
+    }

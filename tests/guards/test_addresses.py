@@ -13,12 +13,13 @@ from tenants.principals import Principal, Scope
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
 from tests.cast import House, make_agent
+from tests.conversations.triggers import TRIGGER_IDS, make_triggers
 from tests.guards.addresses import Address, addresses
 
 #: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
 OPEN = {"schema", "docs", ""}
 #: Whose id each parameter of a route is.
-PARAMETERS = ("session_id", "task_id", "batch_id")
+PARAMETERS = ("session_id", "task_id", "batch_id", *TRIGGER_IDS)
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
 BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
@@ -28,15 +29,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "batches": {"requests": [{"message": "hola", "session_id": "session_id"}]},
     "ws-tickets": {"session_id": "session_id"},
 }
+#: Addresses at which something new is made, of nothing that was there before.
+MADE_FROM_NOTHING = {"sessions", "schedules", "inbound-webhooks", "webhook-endpoints"}
 #: Addresses that take neither a parameter nor an id in the body.
-LISTS = {"tasks", "sessions", "agents", "batches"}
+LISTS = {"tasks", "agents", "batches"} | MADE_FROM_NOTHING
 CANARY = "canary-of-the-rival"
 
 API = [found for found in addresses("api/v1/") if found.name not in OPEN]
 DOORS = [(found, method) for found in API for method in found.methods]
 READ_LISTS = [door for door in DOORS if door[0].name in LISTS and door[1] == "GET"]
-#: All that name a row by its id: opening a session does not.
-NAMING = [d for d in DOORS if d not in READ_LISTS and d[0].name != "sessions"]
+#: All that name a row by its id: making something new does not.
+NAMING = [d for d in DOORS if d not in READ_LISTS and d[0].name not in MADE_FROM_NOTHING]
 
 
 def spelled(door: tuple[Address, str]) -> str:
@@ -50,6 +53,10 @@ class Rows:
     session_id: Any
     task_id: Any
     batch_id: Any
+    schedule_id: Any
+    inbound_id: Any
+    endpoint_id: Any
+    delivery_id: Any
 
 
 @pytest.fixture
@@ -63,7 +70,7 @@ def theirs(rival: House) -> Rows:
             name=CANARY,
         )
         task = batch.tasks.get()
-    return Rows(task.session_id, task.id, batch.id)
+    return Rows(task.session_id, task.id, batch.id, **make_triggers(rival, CANARY))
 
 
 def key_of(house: House, *scopes: str) -> str:
@@ -118,7 +125,7 @@ def test_every_address_asks_for_a_key(door: tuple[Address, str], theirs: Rows) -
 def test_every_address_asks_for_a_scope(
     door: tuple[Address, str], theirs: Rows, acme: House
 ) -> None:
-    response = call(door, theirs, key_of(acme, Scope.WEBHOOKS_MANAGE))
+    response = call(door, theirs, key_of(acme, Scope.KEYS_MANAGE))
     assert response.status_code == 403
     assert response.json()["code"] == "scope_missing"
 
@@ -129,7 +136,8 @@ def test_another_tenants_rows_are_not_there(
     door: tuple[Address, str], theirs: Rows, acme: House
 ) -> None:
     key = key_of(acme)
-    foreign, absent = call(door, theirs, key), call(door, Rows(uuid4(), uuid4(), uuid4()), key)
+    nobodys = Rows(**dict.fromkeys(PARAMETERS, uuid4()))
+    foreign, absent = call(door, theirs, key), call(door, nobodys, key)
     assert foreign.status_code == 404
     assert told(foreign) == told(absent)
     assert CANARY not in foreign.content.decode()

@@ -8,9 +8,10 @@ from tenants.scope import TenantModel, has_tenant
 OURS = ("tenants", "prompts", "routing", "conversations")
 #: Rows that belong to the installation, not to one tenant.
 SHARED = {"tenants.Tenant", "tenants.Tier"}
-#: Unique over all tenants on purpose: a key's public part finds the key before its tenant is known,
-#: and a tenant's or tier's slug names it.
+#: Unique over all tenants on purpose: a key's public part and the digest of a hook's address find
+#: their row before its tenant is known, and a tenant's or tier's slug names it.
 UNIQUE_EVERYWHERE = {
+    ("conversations.InboundWebhook", ("token_digest",)),
     ("tenants.ApiKey", ("kid",)),
     ("tenants.Tenant", ("slug",)),
     ("tenants.Tier", ("slug",)),
