@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from daphne.endpoints import build_endpoint_description_strings
-from daphne.server import Server, twisted_loop
+from daphne.server import twisted_loop
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet.defer import Deferred
@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from conversations import live
 from conversations.engine.claims import expire_leases
 from conversations.engine.worker import Worker
+from conversations.patient_server import PatientServer
 from orkesta.database import in_thread
 from orkesta.errors import Unavailable
 
@@ -27,6 +28,7 @@ DRAIN_SECONDS: Final = 5.0
 #: Close code "service restart" (IANA registry of RFC 6455): come back, nothing is wrong with you.
 SERVICE_RESTART: Final = 1012
 MAX_FRAME_BYTES: Final = 64 * 1024
+CLOSED_STATES: Final = (WebSocketProtocol.STATE_CLOSING, WebSocketProtocol.STATE_CLOSED)
 
 
 class ListenRefused(Unavailable):
@@ -35,7 +37,7 @@ class ListenRefused(Unavailable):
     code = "listen_refused"
 
 
-class EmbeddedServer(Server):  # type: ignore[misc]
+class EmbeddedServer(PatientServer):
     """daphne with a worker beside it.
 
     The first SIGINT or SIGTERM ends it in order: no new connections, sockets closed with 1012,
@@ -88,6 +90,14 @@ class EmbeddedServer(Server):  # type: ignore[misc]
     def listen_error(self, failure: Any) -> None:
         self._failure = ListenRefused(failure.getErrorMessage())
         self.stop()
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """A frame for a socket whose close has been sent goes nowhere, as ASGI says it should;
+        autobahn would raise.
+        """
+        if isinstance(protocol, WebSocketProtocol) and protocol.state in CLOSED_STATES:
+            return
+        await super().handle_reply(protocol, message)
 
     # --- End ----------------------------------------------------------------------------------
 

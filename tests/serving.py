@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from websockets.sync.client import ClientConnection, connect
+
 from orkesta.env import PROJECT_ROOT
 
 SECONDS_TO_START = 60.0
@@ -129,6 +131,13 @@ class Served:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"{found} is not {statuses}: {self.log.read_text()}")
+
+    def watch(self, session_id: str) -> ClientConnection:
+        """A socket on the session's live events."""
+        return connect(
+            f"ws://127.0.0.1:{self.port}/ws/ferreteria/{session_id}",
+            additional_headers={"Authorization": f"Bearer {self.key}"},
+        )
 
 
 def find_line(lines: list[str], pattern: str) -> re.Match[str]:

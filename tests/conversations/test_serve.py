@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from orkesta.env import PROJECT_ROOT
 from tests.serving import Installation, Served, find_line
@@ -108,5 +109,10 @@ def test_what_was_accepted_is_answered_whatever_ends_the_process(copied: Install
         assert second.end(signal.SIGTERM) == 0
     with copied.serve() as third:
         assert "$68.00" in third.wait_for(drained, "completed", "failed")["result"]["content"]
-        assert third.end(signal.SIGINT) == 0
+        session_id = third.call("GET", f"/api/v1/tasks/{drained}")["session_id"]
+        with third.watch(session_id) as socket:
+            assert third.end(signal.SIGINT) == 0
+            with pytest.raises(ConnectionClosed):
+                list(socket)
+            assert socket.close_code == 1012
         assert "Traceback" not in third.log.read_text()
