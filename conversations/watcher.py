@@ -89,9 +89,7 @@ class Watcher:
 
     def frame(self, kind: EventType, data: dict[str, object]) -> Frame:
         """An event of this watcher's own, which changes nothing about where it stands."""
-        event = LiveEvent(
-            kind, self._session_id, self._state.only_task, self.seq, timezone.now(), data, False
-        )
+        event = LiveEvent(kind, self._session_id, None, self.seq, timezone.now(), data, False)
         return frame(self._state, event)
 
     def nudge(self) -> None:

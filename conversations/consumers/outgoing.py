@@ -25,10 +25,16 @@ RECHECK_SECONDS: Final = 30.0
 #: A client that waits for its backlog to shrink is asked for a sign this often.
 ASK_SECONDS: Final = 1.0
 NAP_SECONDS: Final = 0.1
+#: What servers raise when the client has gone: uvicorn an OSError, autobahn a RuntimeError.
+SEND_ERRORS: Final = (OSError, RuntimeError)
+
+
+class Gone(Exception):
+    """The client has gone; nothing can be sent any more."""
 
 
 class Outgoing:
-    """Sends to one socket. `run` ends only by an error: TooSlow, or why the key has gone bad."""
+    """Sends to one socket. `run` ends only by an error: Gone, TooSlow, or that of a bad key."""
 
     def __init__(
         self,
@@ -37,10 +43,10 @@ class Outgoing:
         watcher: Watcher,
         principal: Principal,
         seat: Seat,
+        backlog: Backlog,
     ) -> None:
         self.watcher = watcher
-        self._send, self._principal, self._seat = send, principal, seat
-        self._backlog = Backlog()
+        self._send, self._principal, self._seat, self._backlog = send, principal, seat, backlog
         self._asked_at = self._recheck_at = 0.0
         self._pings: dict[str, float] = {}
         self._answers_pings = False
@@ -97,6 +103,8 @@ class Outgoing:
                 await self._send({"type": "websocket.send", "text": text})
         except TimeoutError:
             raise TooSlow from None
+        except SEND_ERRORS as exc:
+            raise Gone from exc
         self._backlog.sent(len(text), mark=mark or frame.cursor, now=self._now())
         self._seat.num_frames += 1
 

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from conversations import live
+from conversations.backlog import Backlog
 from conversations.connections import Seat, connections
-from conversations.consumers.closing import CloseCode, TooManyFrames, close_code, refusal
+from conversations.consumers.closing import CloseCode, TooManyFrames, TooSlow, close_code, refusal
 from conversations.consumers.handshake import admit, read_cursor, read_handshake
 from conversations.consumers.incoming import Pace, Speaker, cursor_of, read_frame, request_id_of
-from conversations.consumers.outgoing import Outgoing
+from conversations.consumers.outgoing import SEND_ERRORS, Gone, Outgoing
 from conversations.cursor import parse_cursor
 from conversations.live_event import EventType
 from conversations.pulse import DATABASE_ERRORS
@@ -30,6 +32,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 FORESEEN = (OrkestaError, *DATABASE_ERRORS)
 #: Frames that end the connection; after any other error it stays open.
 FATAL = (BodyTooLarge, TooManyFrames)
+LAST_WORDS_SECONDS: Final = 1.0
 
 
 class SessionSocket:
@@ -40,7 +43,7 @@ class SessionSocket:
         self._request_id = uuid7().hex
         self._cursor = ""
         self._is_closed = False
-        self._pace = Pace()
+        self._pace, self._backlog = Pace(), Backlog()
         self._pump: asyncio.Task[None] | None = None
         self._outgoing: Outgoing | None = None
 
@@ -81,7 +84,13 @@ class SessionSocket:
         watcher = Watcher(
             tenant_id=principal.tenant_id, session_id=speaker.session_id, cursor=cursor
         )
-        return Outgoing(self._send, watcher=watcher, principal=principal, seat=self._seat)
+        return Outgoing(
+            self._send,
+            watcher=watcher,
+            principal=principal,
+            seat=self._seat,
+            backlog=self._backlog,
+        )
 
     def _start(self, outgoing: Outgoing) -> None:
         self._outgoing = outgoing
@@ -97,6 +106,8 @@ class SessionSocket:
     async def _run(self, outgoing: Outgoing) -> None:
         try:
             await outgoing.run()
+        except Gone:
+            return  # `_listen` hears of it by itself
         except FORESEEN as exc:
             await self._close_for(translate(exc), was_open=True)
 
@@ -141,7 +152,7 @@ class SessionSocket:
             case "ack":
                 self._heard(cursor_of(frame))
             case "resume":
-                await self._resume(cursor_of(frame), speaker)
+                await self._resume(cursor_of(frame), request_id, speaker)
             case "chat.send":
                 await self._tell(EventType.CHAT_ACCEPTED, await speaker.post(frame), request_id)
                 self._nudge()
@@ -150,12 +161,12 @@ class SessionSocket:
             case unknown:
                 raise Invalid(f"There is no frame of the type {str(unknown)[:100]!r}.")
 
-    async def _resume(self, cursor: str, speaker: Speaker) -> None:
+    async def _resume(self, cursor: str, request_id: str, speaker: Speaker) -> None:
         """Watch again from `cursor`. Whatever was sent before the `resumed` event is void."""
         parse_cursor(cursor)
         await self._stop()
-        outgoing = self._outgoing_for(speaker, cursor)
-        await outgoing.tell(EventType.RESUMED, {})
+        self._outgoing = outgoing = self._outgoing_for(speaker, cursor)
+        await self._tell(EventType.RESUMED, {}, request_id)
         self._start(outgoing)
 
     def _heard(self, mark: str) -> None:
@@ -169,8 +180,14 @@ class SessionSocket:
     async def _tell(self, kind: EventType, data: dict[str, Any], request_id: str) -> None:
         """Send an answer to one frame; without a name of its own it bears the connection's."""
         data = data | {"request_id": request_id or self._request_id}
-        if self._outgoing is not None and not self._is_closed:
+        if self._outgoing is None or self._is_closed:
+            return
+        try:
             await self._outgoing.tell(kind, data)
+        except Gone:
+            return  # `_listen` hears of it by itself
+        except TooSlow as exc:
+            await self._close_for(exc)
 
     # --- The end ------------------------------------------------------------------------------
 
@@ -184,4 +201,7 @@ class SessionSocket:
         for message in refusal(
             error, request_id=self._request_id, cursor=cursor, was_open=was_open
         ):
-            await self._send(message)
+            # Who does not read may not hear it; the close must come through all the same.
+            with suppress(TimeoutError, *SEND_ERRORS):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self._send(message)

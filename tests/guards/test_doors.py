@@ -8,8 +8,8 @@ from tests.guards.sources import PACKAGES, Source, product_sources
 VENDORS = {
     "openai": ("routing/llm/",),
     "httpx2": ("routing/llm/", "orkesta/outbound/"),
-    "daphne": ("conversations/embedded.py",),
-    "twisted": ("conversations/embedded.py",),
+    "daphne": ("conversations/embedded.py", "conversations/patient_server.py"),
+    "twisted": ("conversations/embedded.py", "conversations/patient_server.py"),
     "jinja2": ("prompts/rendering/",),
     "cryptography": ("orkesta/crypto.py",),
     "environs": ("orkesta/env.py",),
