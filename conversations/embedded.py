@@ -17,6 +17,7 @@ from conversations import live
 from conversations.engine.claims import expire_leases
 from conversations.engine.worker import Worker
 from conversations.patient_server import PatientServer
+from conversations.triggers.beside import triggers_running
 from orkesta.database import in_thread
 from orkesta.errors import Unavailable
 
@@ -85,7 +86,8 @@ class EmbeddedServer(PatientServer):
             await in_thread(expire_leases)
         self._worker = Worker()
         self._announce()
-        await self._worker.run_forever()
+        async with triggers_running():
+            await self._worker.run_forever()
 
     def listen_error(self, failure: Any) -> None:
         self._failure = ListenRefused(failure.getErrorMessage())
