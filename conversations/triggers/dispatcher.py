@@ -53,10 +53,15 @@ class WebhookDispatcher(TableLoop):
         while await self.run_once():
             pass
 
-    async def aclose(self) -> None:
-        """Let what is under way end, and close the connections."""
-        while self._sending:
-            await self._collect()
+    async def aclose(self, *, grace_seconds: float = 2.0) -> None:
+        """Give what is under way that long to end, and close the connections. What is cut off is
+        sent again, under the same id, when its lease has run out.
+        """
+        if self._sending:
+            _, late = await asyncio.wait(self._sending, timeout=grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self._client.aclose()
 
     def _busy(self) -> list[UUID]:

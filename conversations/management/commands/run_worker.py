@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversations import live
 from conversations.engine.worker import Worker
+from conversations.triggers.beside import triggers_running
 from orkesta.database import close_pool
 from routing.gateway import get_gateway
 
@@ -59,6 +60,7 @@ class Command(BaseCommand):
             asyncio.get_running_loop().add_signal_handler(number, leave, number)
         self.stdout.write(f"Worker {worker.name} runs up to {concurrency} tasks at once.")
         self.stdout.flush()
-        await worker.run_forever()
+        async with triggers_running():
+            await worker.run_forever()
         await asyncio.gather(*leaving)
         await get_gateway().aclose()
