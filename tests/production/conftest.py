@@ -1,0 +1,64 @@
+"""One production set-up that the tests of this room share: two web servers and two workers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from subprocess import SubprocessError
+
+import psycopg
+import pytest
+
+from bench.processes import Child
+from tests.production.cluster import Cluster, Web
+from tests.production.postgres import MortalPostgres
+from tests.production.upstream import Upstream
+from tests.services import Valkey, unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The shared set-up. A test that kills a worker need not replace it."""
+
+    cluster: Cluster
+    valkey: Valkey
+    upstream: Upstream
+    uvicorn: Web
+    daphne: Web
+
+    @property
+    def workers(self) -> list[Child]:
+        return self.cluster.workers
+
+
+@pytest.fixture(scope="session")
+def _shop(
+    postgres_url: str, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    with Upstream() as upstream, ExitStack() as stack:
+        cluster = Cluster(
+            postgres_url, own_valkey.url, tmp_path_factory.mktemp("shop"), upstream, stack=stack
+        )
+        cluster.prepare()
+        webs = [cluster.start_web("uvicorn"), cluster.start_web("daphne")]
+        cluster.keep_workers(2)
+        uvicorn, daphne = map(cluster.wait_for_web, webs)
+        yield Shop(cluster, own_valkey, upstream, uvicorn, daphne)
+
+
+@pytest.fixture
+def shop(_shop: Shop) -> Shop:
+    """The set-up with two workers at work, whatever the test before did to them."""
+    _shop.cluster.keep_workers(2)
+    return _shop
+
+
+@pytest.fixture
+def mortal_postgres() -> Iterator[MortalPostgres]:
+    """A PostgreSQL for one test, which may kill it; never the one of TEST_DATABASE_URL."""
+    try:
+        server = MortalPostgres()
+    except (ImportError, OSError, RuntimeError, SubprocessError, psycopg.Error) as exc:
+        unavailable("PostgreSQL", exc)
+    else:
+        yield server
+        server.remove()

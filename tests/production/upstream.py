@@ -1,0 +1,148 @@
+"""An OpenAI-compatible upstream on a port of its own, in a thread: workers are other processes.
+
+What it does with a message is written in the message:
+
+    [slow:1.5]     the answer takes that long      [think:1.5]  so does the decision who answers
+    [hang]         the answer stops half-way       [fall]       only the fallback agent answers
+    [drip:0.1]     so long between two words
+"""
+
+import asyncio
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+import orjson
+
+from bench.mock_llm import fill
+from tests.fakes.llm_server import chunk, usage_chunk
+
+WORDS: Final = tuple(f" palabra{number:02d}" for number in range(12))
+FALLBACK: Final = "Eres Recepcion"
+_REFUSAL: Final = b"HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nconnection: close\r\n\r\n"
+
+
+def answer_to(text: str) -> str:
+    """What every agent answers."""
+    return "".join([f"Sobre «{text}»:", *WORDS])
+
+
+@dataclass
+class Upstream:
+    """Use as a context manager. Counts are by the text of the message."""
+
+    decisions: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    closed_early: Counter[str] = field(default_factory=Counter)
+    port: int = 0
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def __enter__(self) -> Self:
+        self._is_ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._is_ready.wait(10)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._open: set[asyncio.Task[None]] = set()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, backlog=1024)
+        self.port = server.sockets[0].getsockname()[1]
+        self._is_ready.set()
+        await self._ended.wait()
+        server.close()
+        for task in tuple(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._answer(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        try:
+            await task
+        except (OSError, asyncio.IncompleteReadError):
+            return
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        found = re.search(rb"(?i)content-length: (\d+)", head)
+        asked = orjson.loads(await reader.readexactly(int(found[1]) if found else 0))
+        text = asked["messages"][-1]["content"]
+        if asked.get("response_format"):
+            await self._decide(asked, text, writer)
+            return
+        self.answers[text] += 1
+        if "[fall]" in text and FALLBACK not in asked["messages"][0]["content"]:
+            writer.write(
+                b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+            return
+        leaving = asyncio.ensure_future(reader.read())
+        speaking = asyncio.ensure_future(self._speak(text, writer))
+        await asyncio.wait({leaving, speaking}, return_when=asyncio.FIRST_COMPLETED)
+        if not speaking.done():
+            self.closed_early[text] += 1
+        for task in (leaving, speaking):
+            task.cancel()
+        await asyncio.gather(leaving, speaking, return_exceptions=True)
+
+    async def _decide(self, asked: dict[str, Any], text: str, writer: asyncio.StreamWriter) -> None:
+        self.decisions[_message_in(text)] += 1
+        await asyncio.sleep(_seconds("think", text))
+        content = orjson.dumps(fill(asked["response_format"]["json_schema"]["schema"])).decode()
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": content},
+            "finish_reason": "stop",
+        }
+        body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+        writer.write(_HEAD % b"application/json" + orjson.dumps(body | {"choices": [choice]}))
+        await writer.drain()
+
+    async def _speak(self, text: str, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(_seconds("slow", text))
+        writer.write(_HEAD % b"text/event-stream")
+        words = [f"Sobre «{text}»:", *WORDS]
+        for number, word in enumerate(words):
+            if "[hang]" in text and number == len(words) // 2:
+                await asyncio.Event().wait()
+            writer.write(_event(chunk({"content": word})))
+            await writer.drain()
+            await asyncio.sleep(_seconds("drip", text))
+        writer.write(_event(chunk({}, "stop")) + _event(usage_chunk()) + b"data: [DONE]\n\n")
+        await writer.drain()
+
+
+def _event(payload: Any) -> bytes:
+    return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+def _seconds(what: str, text: str) -> float:
+    found = re.search(rf"\[{what}:([0-9.]+)\]", text)
+    return float(found[1]) if found else 0.0
+
+
+def _message_in(text: str) -> str:
+    """The message within the question who is to answer it."""
+    found = re.search(r"#\d+", text)
+    return found[0] if found else text
