@@ -121,13 +121,14 @@ class Worker:
         leases in time. One statement serves all of them.
         """
         renewed_at = self._loop.time()
+        sleep, renew = settings.ORKESTA_WORKER_SLEEP_SECONDS, settings.ORKESTA_LEASE_RENEW_SECONDS
         while True:
-            await self._sleep(self._look, settings.ORKESTA_WORKER_SLEEP_SECONDS)
+            await self._sleep(self._look, min(sleep, renew))
             self._look.clear()
             task_ids = list(self.running)
             if not task_ids:
                 continue
-            is_due = self._loop.time() - renewed_at >= settings.ORKESTA_LEASE_RENEW_SECONDS
+            is_due = self._loop.time() - renewed_at >= renew
             ask = claims.renew if is_due else claims.look
             try:
                 seen = await in_thread(ask, worker=self.name, task_ids=task_ids)
