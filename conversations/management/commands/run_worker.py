@@ -54,6 +54,7 @@ class Command(BaseCommand):
             if leaving:
                 os._exit(128 + number)
             self.stdout.write("Finishing what runs; once more ends it at once.")
+            self.stdout.flush()
             leaving.append(asyncio.create_task(worker.drain(timeout_seconds=drain_seconds)))
 
         for number in (signal.SIGINT, signal.SIGTERM):
