@@ -9,7 +9,6 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler, OperationalError
 
-
 pytestmark = pytest.mark.django_db
 
 

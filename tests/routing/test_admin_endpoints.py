@@ -63,7 +63,6 @@ def test_a_key_is_replaced_and_forgotten(acme: House) -> None:
     [
         "https://evil.example/v1",
         "http://api.openai.example/v1",
-        "http://api.openai.example/v1",
         "https://api.openai.example.evil.example/v1",
     ],
 )
