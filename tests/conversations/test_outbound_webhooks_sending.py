@@ -145,7 +145,8 @@ async def test_an_address_that_has_come_to_lead_inside_is_not_called(
 def fail(house: House, answer: Answer, times: int = 1) -> None:
     for _ in range(times):
         with scopes_disabled():
-            WebhookDelivery.objects.filter(status="pending").update(next_try_at=timezone.now())
+            oldest = WebhookDelivery.objects.filter(status="pending").order_by("created_at")[:1]
+            WebhookDelivery.objects.filter(pk__in=[row.pk for row in oldest]).update(next_try_at=timezone.now())
         [claim] = claim_deliveries(limit=1)
         with tenant_scope(house.id):
             deliveries.settle(claim, answer)

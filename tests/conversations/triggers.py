@@ -65,7 +65,7 @@ def make_endpoint(house: House, **values: Any) -> tuple[WebhookEndpoint, str]:
 def deliveries_of(house: House) -> list[WebhookDelivery]:
     with tenant_scope(house.id):
         rows = WebhookDelivery.objects.select_related("endpoint").prefetch_related("tries")
-        return list(rows.order_by("pk"))
+        return list(rows.order_by("created_at"))  # ids of one millisecond have no order
 
 
 def make_delivery(endpoint: WebhookEndpoint, **values: Any) -> WebhookDelivery:
