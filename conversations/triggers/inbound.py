@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
@@ -48,7 +49,7 @@ def create_inbound_webhook(*, tenant_id: UUID, values: Mapping[str, Any]) -> New
     """
     asked = dict(values)
     secret = asked.pop("signing_secret", "") or make_secret()
-    validate_secret(secret)
+    _check_secret(secret)
     webhook = InboundWebhook(tenant_id=tenant_id)
     fill(webhook, asked)
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
@@ -74,7 +75,7 @@ def edit_inbound_webhook(*, webhook_id: UUID, changes: Mapping[str, Any]) -> Inb
     changed = fill(webhook, asked)
     webhook.full_clean()
     if secret:
-        validate_secret(secret)
+        _check_secret(secret)
         seal(webhook, "sealed_secret", secret)
         changed.append("sealed_secret")
     webhook.save(update_fields=changed)
@@ -161,6 +162,13 @@ def _obey(principal: Principal, webhook_id: UUID, message_id: str, body: Mapping
         webhook.last_used_at = now
         webhook.save(update_fields=["last_used_at"])
     return posted.task.pk
+
+
+def _check_secret(secret: str) -> None:
+    try:
+        validate_secret(secret)
+    except ValidationError as exc:
+        raise ValidationError({"signing_secret": exc.error_list}) from exc
 
 
 def _find(token: str) -> InboundWebhook | None:
