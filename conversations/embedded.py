@@ -145,3 +145,4 @@ class EmbeddedServer(PatientServer):
             return
         await self._worker.drain(timeout_seconds=DRAIN_SECONDS)
         await asyncio.wait([self._working])
+        await self._worker.gateway.aclose()

@@ -7,20 +7,15 @@ choose the addresses, so every connection is checked against the operator's poli
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
-from typing import Final
 
 from django.conf import settings
 
-from orkesta.outbound import OutboundTransport, configured_policy
+from orkesta.outbound import configured_policy
 from routing.breaker import Outcome
 from routing.breaker_store import BreakerStore, breaker_store
 from routing.errors import CircuitOpen, LLMError, LLMRejected
 from routing.llm.client import LLMClient
 from routing.llm.types import Completion, LLMRequest, LLMTarget
-
-#: Bounds of one exchange with a model: the longest answer anybody waits for, and its size.
-MAX_SECONDS: Final = 3600.0
-MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 class Gateway:
@@ -78,15 +73,11 @@ def breaker_name(target: LLMTarget) -> str:
     return f"llm:{target.name}"
 
 
-def _checked_transport() -> OutboundTransport:
-    return OutboundTransport(configured_policy(), timeout_seconds=MAX_SECONDS, max_bytes=MAX_BYTES)
-
-
 @cache
 def get_gateway() -> Gateway:
     """This process's gateway."""
     client = LLMClient(
-        make_transport=_checked_transport,
+        policy=configured_policy(),
         offline_delay_seconds=settings.ORKESTA_OFFLINE_TOKEN_DELAY_SECONDS,
     )
     return Gateway(client)

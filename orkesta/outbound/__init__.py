@@ -18,6 +18,7 @@ from orkesta.outbound.errors import (
     outbound_error,
 )
 from orkesta.outbound.policy import OutboundPolicy, check_url
+from orkesta.outbound.quick_pool import quick_transport
 from orkesta.outbound.transport import OutboundTransport
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "fetch",
     "open_client",
     "outbound_error",
+    "quick_transport",
 ]

@@ -13,7 +13,7 @@ import httpx2
 from orkesta.outbound.errors import OutboundBlocked, OutboundTimeout, outbound_error
 from orkesta.outbound.network import CheckedNetwork
 from orkesta.outbound.policy import OutboundPolicy
-from orkesta.outbound.transport import OutboundTransport
+from orkesta.outbound.transport import OutboundTransport, Pool
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 DEFAULT_MAX_BYTES = 1_000_000
@@ -57,6 +57,7 @@ def open_client(
     max_bytes: int = DEFAULT_MAX_BYTES,
     network: CheckedNetwork | None = None,
     tls: ssl.SSLContext | None = None,
+    pool: Pool | None = None,
 ) -> httpx2.AsyncClient:
     """A client that reaches only what `policy` allows; fit for `openai` and `mcp` as `http_client`.
 
@@ -67,7 +68,12 @@ def open_client(
     """
     return httpx2.AsyncClient(
         transport=OutboundTransport(
-            policy, timeout_seconds=timeout_seconds, max_bytes=max_bytes, network=network, tls=tls
+            policy,
+            timeout_seconds=timeout_seconds,
+            max_bytes=max_bytes,
+            network=network,
+            tls=tls,
+            pool=pool,
         ),
         timeout=timeout_seconds,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -67,7 +67,7 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
         deadline = None if timeout is None else loop.time() + timeout
         try:
             async with asyncio.timeout_at(deadline):
-                addresses = await self._judged_addresses(host, port)
+                addresses = await self.judged_addresses(host, port)
         except TimeoutError as exc:
             raise httpcore2.ConnectTimeout(UNREACHABLE) from exc
         for left in range(len(addresses), 0, -1):
@@ -93,7 +93,7 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         await self._dial.sleep(seconds)
 
-    async def _judged_addresses(self, host: str, port: int) -> list[str]:
+    async def judged_addresses(self, host: str, port: int) -> list[str]:
         """The addresses of `host` to try, in order; raises `AddressBlocked` if one is forbidden."""
         addresses = await self._addresses(host, port)
         allow_private = self._policy.allows_private(host, port)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from functools import cache
-from typing import cast
+from typing import Protocol, cast
 
 import httpcore2
 import httpx2
@@ -35,7 +35,7 @@ _BODY_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-en
 
 
 @cache
-def _system_tls() -> ssl.SSLContext:
+def system_tls() -> ssl.SSLContext:
     """Building one costs tens of milliseconds, so it is shared by all transports."""
     return httpx2.create_ssl_context(trust_env=False)
 
@@ -105,9 +105,19 @@ class _Bounded(httpx2.AsyncByteStream):
         await self._connection.aclose()
 
 
+class Pool(Protocol):
+    """What carries requests that have been allowed: httpcore2's pool, or one that is like it."""
+
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response: ...
+
+    async def aclose(self) -> None: ...
+
+
 class OutboundTransport(httpx2.AsyncBaseTransport):
     """Sends requests that `policy` allows. `timeout_seconds` bounds each exchange from the first
     look-up to the last byte, `max_bytes` its decompressed body. Belongs to one event loop.
+
+    A `pool` of the caller's must dial judged addresses only, as one made here on `network` does.
     """
 
     def __init__(
@@ -118,12 +128,13 @@ class OutboundTransport(httpx2.AsyncBaseTransport):
         max_bytes: int,
         network: CheckedNetwork | None = None,
         tls: ssl.SSLContext | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self._policy = policy
         self._timeout_seconds = timeout_seconds
         self._max_bytes = max_bytes
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=tls or _system_tls(),
+        self._pool = pool or httpcore2.AsyncConnectionPool(
+            ssl_context=tls or system_tls(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=KEPT_CONNECTIONS,
             keepalive_expiry=KEPT_SECONDS,

@@ -21,10 +21,10 @@ from typing import Final
 import httpx2
 import openai
 
+from orkesta.outbound import OutboundPolicy
 from routing.errors import LLMBadAnswer, LLMError, LLMTimeout
 from routing.llm.inprocess import InProcessTransport
 from routing.llm.offline import OfflineModel
-from routing.llm.pool import MakeTransport
 from routing.llm.retry import RetryPolicy, with_retries
 from routing.llm.sdk import make_sdk, post
 from routing.llm.translation import VENDOR_EXCEPTIONS, translate
@@ -75,22 +75,22 @@ class LLMClient:
     Every call raises `LLMError` or a subclass. Transient failures (no connection, silence, 429,
     502, 503, 504) are tried again by `retry`, never after the first piece of the answer.
 
-    `make_transport` makes what carries requests to the network (default: plain pools).
-    `transports` puts others before it by URL prefix, as mounts do: `{"https://llm.test": …}`.
+    Every connection is checked against `policy`. `transports` puts others before the network by
+    URL prefix, as mounts do: `{"https://llm.test": …}`.
     """
 
     def __init__(
         self,
         *,
         retry: RetryPolicy | None = None,
-        make_transport: MakeTransport | None = None,
+        policy: OutboundPolicy | None = None,
         transports: Mapping[str, httpx2.AsyncBaseTransport] | None = None,
         offline_delay_seconds: float = 0.012,
     ) -> None:
         self._retry = retry or RetryPolicy()
         offline = InProcessTransport(OfflineModel(piece_delay_seconds=offline_delay_seconds))
         mounts = {OFFLINE_URL: offline, **(transports or {})}
-        self._sdk = make_sdk(make_transport=make_transport, mounts=mounts)
+        self._sdk = make_sdk(policy=policy or OutboundPolicy(), mounts=mounts)
 
     async def aclose(self) -> None:
         """Close the pool. Answers still running are cut off."""
@@ -179,14 +179,14 @@ async def _texts(
     """The texts of a stream up to its end, folded on the way; LLMTimeout when it falls silent."""
     async with aclosing(event_lines(chunks)) as batches:
         async for payloads in batches:
-            for payload in payloads:
-                text, is_progress = fold.add(payload)
-                if is_progress:
-                    clock.note(has_text=bool(text))
-                if text:
-                    yield text
-                    # However long the reader took, that was not the model's silence.
-                    clock.last_progress = perf_counter()
+            # What arrived together goes on together, also when an error came right behind it.
+            text, failure = _fold_batch(fold, payloads, clock)
+            if text:
+                yield text
+                # However long the reader took, that was not the model's silence.
+                clock.last_progress = perf_counter()
+            if failure is not None:
+                raise failure
             if fold.is_done:
                 break
             # The read timeout sees bytes; comments and empty chunks are bytes, but no answer.
@@ -195,6 +195,24 @@ async def _texts(
     rest = fold.finish()
     if rest:
         yield rest
+
+
+def _fold_batch(
+    fold: ChunkFold, payloads: list[bytes], clock: _Clock
+) -> tuple[str, LLMError | None]:
+    """The text of these payloads, up to the first that is an error."""
+    texts: list[str] = []
+    failure = None
+    for payload in payloads:
+        try:
+            text, is_progress = fold.add(payload)
+        except LLMError as exc:
+            failure = exc
+            break
+        if is_progress:
+            clock.note(has_text=bool(text))
+        texts.append(text)
+    return "".join(texts), failure
 
 
 async def _read_bounded(response: httpx2.Response) -> bytes:

@@ -6,13 +6,16 @@ from typing import Any, Final, cast
 import httpx2
 import openai
 
+from orkesta.outbound import OutboundPolicy, quick_transport
 from routing.errors import LLMAuthFailed, LLMRejected
 from routing.llm.bounded import BoundedErrors
-from routing.llm.pool import MakeTransport, SpillingPool, plain_pool
 from routing.llm.types import OFFLINE_URL, LLMRequest, LLMTarget
 from routing.llm.wire import request_body
 
 CONNECT_SECONDS: Final = 10.0
+#: Bounds of one exchange with a model: the longest answer anybody waits for, and its size.
+MAX_SECONDS: Final = 3600.0
+MAX_BYTES: Final = 64 * 1024 * 1024
 OFFLINE_BASE_URL: Final = "offline://model/v1"
 
 
@@ -33,15 +36,16 @@ class SDK(openai.AsyncOpenAI):
 
 def make_sdk(
     *,
-    make_transport: MakeTransport | None,
+    policy: OutboundPolicy,
     mounts: Mapping[str, httpx2.AsyncBaseTransport],
 ) -> SDK:
-    """The SDK over pools from `make_transport` (default: our own) with `mounts` in front of them.
+    """The SDK with `mounts` in front of the network, where only what `policy` allows is reached.
 
     No proxy variables of the environment, and no redirects: they would carry the key elsewhere.
     """
+    transport = quick_transport(policy, timeout_seconds=MAX_SECONDS, max_bytes=MAX_BYTES)
     http = httpx2.AsyncClient(
-        transport=BoundedErrors(SpillingPool(make_transport or plain_pool)),
+        transport=BoundedErrors(transport),
         mounts={prefix: BoundedErrors(mounted) for prefix, mounted in mounts.items()},
         trust_env=False,
         follow_redirects=False,

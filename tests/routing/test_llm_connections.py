@@ -3,12 +3,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import httpx2
 import pytest
 
+from orkesta.outbound import OutboundPolicy
 from routing.errors import LLMUnreachable
 from routing.llm.client import LLMClient
-from routing.llm.pool import MAX_PER_POOL, SpillingPool
 from routing.llm.types import Completion, LLMTarget
 from tests.fakes.llm_door import HELLO, QUICK, TARGET
 from tests.fakes.llm_server import chunk, data
@@ -57,7 +56,7 @@ class Line:
 async def connected(line: Line) -> AsyncIterator[tuple[LLMClient, LLMTarget]]:
     server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = LLMClient(retry=QUICK)
+    client = LLMClient(retry=QUICK, policy=OutboundPolicy(allow_private=True, any_port=True))
     try:
         yield client, replace(TARGET, base_url=f"http://127.0.0.1:{port}/v1")
     finally:
@@ -114,35 +113,20 @@ async def _ask_in_vain(client: LLMClient, target: LLMTarget) -> None:
     await stream.aclose()
 
 
-class Counting(httpx2.AsyncBaseTransport):
-    """A transport that holds every answer open."""
-
-    def __init__(self) -> None:
-        self.num_requests = 0
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.num_requests += 1
-        return httpx2.Response(200, stream=Endless())
+async def test_many_answers_at_once_share_one_client() -> None:
+    line = Line(ANSWER + END)
+    async with connected(line) as (client, target):
+        answers = await asyncio.gather(*(_ask(client, target) for _ in range(200)))
+    assert {answer.text for answer in answers} == {"Hola"}
+    assert line.num_requests == 200
+    assert line.num_connections <= 200
 
 
-class Endless(httpx2.AsyncByteStream):
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield b"x"
-
-
-async def test_requests_spill_into_another_pool_and_come_back() -> None:
-    made: list[Counting] = []
-
-    def make() -> Counting:
-        made.append(Counting())
-        return made[-1]
-
-    pool = SpillingPool(make)
-    request = httpx2.Request("GET", "http://pool.test")
-    running = [await pool.handle_async_request(request) for _ in range(MAX_PER_POOL + 3)]
-    assert [transport.num_requests for transport in made] == [MAX_PER_POOL, 3]
-    for _ in range(2):
-        await running[0].stream.aclose()  # type: ignore[union-attr]
-    for _ in range(2):
-        await pool.handle_async_request(request)
-    assert [transport.num_requests for transport in made] == [MAX_PER_POOL + 1, 4]
+async def test_an_address_that_the_policy_shuts_is_unreachable() -> None:
+    line = Line(ANSWER + END)
+    async with connected(line) as (_, target):
+        client = LLMClient(retry=QUICK)
+        with pytest.raises(LLMUnreachable):
+            await _ask(client, target)
+        await client.aclose()
+    assert line.num_connections == 0

@@ -22,6 +22,9 @@ from orkesta.outbound import (
     fetch,
     open_client,
 )
+from orkesta.outbound.network import CheckedNetwork
+from orkesta.outbound.quick_pool import QuickPool
+from orkesta.outbound.transport import system_tls
 from tests.fakes.hostile_http import HostileServer
 
 
@@ -31,10 +34,14 @@ async def hostile() -> AsyncIterator[HostileServer]:
         yield server
 
 
-@pytest.fixture
-async def client(hostile: HostileServer) -> AsyncIterator[httpx2.AsyncClient]:
+@pytest.fixture(params=["httpcore2", "quick"])
+async def client(
+    hostile: HostileServer, request: pytest.FixtureRequest
+) -> AsyncIterator[httpx2.AsyncClient]:
     policy = OutboundPolicy(allow_private=True, extra_ports=frozenset({hostile.port}))
-    async with open_client(policy, timeout_seconds=2) as opened:
+    quick = QuickPool(CheckedNetwork(policy), tls=system_tls())
+    pool = quick if request.param == "quick" else None
+    async with open_client(policy, timeout_seconds=2, pool=pool) as opened:
         yield opened
 
 
