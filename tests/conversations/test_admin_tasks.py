@@ -92,6 +92,7 @@ def test_a_dialog_tells_the_browser_where_to_go(acme: House) -> None:
 
 def test_only_fit_tasks_are_cancelled_and_counted(acme: House, rival: House) -> None:
     tasks = [queued(acme), queued(acme, status="processing"), make_turn(acme.tenant)]
+    tasks.append(queued(acme, status="cancelled"))
     foreign, desk = queued(rival), desk_of(acme)
     chosen = [task.pk for task in (*tasks, foreign)]
     form = {"action": "cancel_selected", "_selected_action": chosen, "index": 0}
@@ -101,6 +102,7 @@ def test_only_fit_tasks_are_cancelled_and_counted(acme: House, rival: House) -> 
         ("cancelled", ""),
         ("processing", "cancel"),
         ("completed", ""),
+        ("cancelled", ""),
     ]
     assert status(rival, foreign)[0] == "queued"
 

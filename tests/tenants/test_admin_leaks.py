@@ -1,10 +1,12 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 
 from prompts.models import Prompt
 from routing.models import Agent, LLMEndpoint, RoutingRule
+from tenants.admin.model_admin import TenantModelAdmin
 from tenants.scope import scopes_disabled, tenant_scope
 from tenants.services import issue_api_key
 from tests.admin import desk_of, make_turn
@@ -102,6 +104,17 @@ def test_5_a_row_cannot_be_moved_to_another_tenant(acme: House, rival: House) ->
     assert desk_of(acme).post("routing_agent_change", agent.pk, **form).status_code == 302
     agent.refresh_from_db()
     assert agent.tenant_id == acme.id
+
+
+def test_5_no_form_has_the_tenant_even_when_it_names_no_fields(acme: House) -> None:
+    class Plain(TenantModelAdmin):
+        pass
+
+    request = desk_of(acme).get("index").wsgi_request
+    for model in (Agent, Prompt, LLMEndpoint):
+        with tenant_scope(acme.id):
+            form = Plain(model, admin.site).get_form(request)
+        assert "tenant" not in form.base_fields
 
 
 def test_6_names_taken_elsewhere_are_free_here(acme: House, rival: House) -> None:
