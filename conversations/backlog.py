@@ -27,6 +27,10 @@ class Backlog:
     _at: float = 0.0
     _marks: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=MAX_MARKS))
 
+    @property
+    def is_half_full(self) -> bool:
+        return self._unread > BURST / 2
+
     def wait(self, size: int, *, now: float) -> float:
         """Seconds until `size` bytes may be sent; 0 is now. Huge frames wait for an empty line."""
         self._shrink(now)

@@ -64,6 +64,7 @@ class EventStream:
                     while not watcher.is_over:
                         for frame in await watcher.pull():
                             yield await self._chunk(frame)
+                            watcher.saw(frame)
                             seat.num_frames += 1
                         await self._recheck()
         except OrkestaError as exc:

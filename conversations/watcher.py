@@ -9,7 +9,7 @@ next ping.
 import asyncio
 import logging
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 from django.conf import settings
@@ -21,7 +21,6 @@ from conversations.cursor import (
     Want,
     WatchState,
     advance,
-    frame,
     parse_cursor,
     replay,
     resume,
@@ -48,6 +47,13 @@ POLL_SECONDS: Final = 1.0
 TEXT_SECONDS: Final = 0.25
 
 
+class Seen(NamedTuple):
+    """How far the client has come. The watcher itself may be ahead by the frames of one pull."""
+
+    seq: int
+    cursor: str
+
+
 class Watcher:
     """Use as `async with`; call `pull` until `is_over`. Raises MalformedCursor at once."""
 
@@ -59,6 +65,7 @@ class Watcher:
         given = "0" if self._is_from_now else cursor or "0"
         self._state = parse_cursor(given, only_task=task_id)
         self._group = group_name(tenant_id, session_id)
+        self._seen = Seen(self._state.seq, self._state.cursor)
         self._inbox = Inbox()
         self._running: frozenset[UUID] = frozenset()
         self._held: tuple[LiveEvent, Want] | None = None
@@ -81,16 +88,19 @@ class Watcher:
 
     @property
     def cursor(self) -> str:
-        return self._state.cursor
+        """Where the client stands: after the last frame of which `saw` was told, and after all
+        frames of earlier pulls.
+        """
+        return self._seen.cursor
 
-    @property
-    def seq(self) -> int:
-        return self._state.seq
+    def saw(self, frame: Frame) -> None:
+        """The client has this frame, but perhaps not the others of the same pull."""
+        self._seen = Seen(frame.seq, frame.cursor)
 
     def frame(self, kind: EventType, data: dict[str, object]) -> Frame:
-        """An event of this watcher's own, which changes nothing about where it stands."""
-        event = LiveEvent(kind, self._session_id, None, self.seq, timezone.now(), data, False)
-        return frame(self._state, event)
+        """An event outside of the story, for a client that stands where it stands."""
+        at, (seq, cursor) = timezone.now(), self._seen
+        return Frame(LiveEvent(kind, self._session_id, None, seq, at, data, False), seq, cursor)
 
     def nudge(self) -> None:
         """Look at the rows soon: something has been written."""
@@ -103,6 +113,7 @@ class Watcher:
         Raises SessionNotFound; MalformedCursor when the cursor is ahead of the session.
         """
         while not self.is_over:
+            self._seen = Seen(self._state.seq, self._state.cursor)
             try:
                 frames = await self._step()
             except DATABASE_ERRORS as exc:
@@ -139,7 +150,7 @@ class Watcher:
         self._ping_at = self._now() + settings.ORKESTA_PING_INTERVAL_SECONDS
         if self._is_from_now:
             self._state = WatchState(pulse.last_seq, only_task=self._state.only_task)
-        elif self.seq > pulse.last_seq:
+        elif self._state.seq > pulse.last_seq:
             raise MalformedCursor("The cursor is ahead of the session.")
         self._is_open = True
         return []
@@ -164,7 +175,7 @@ class Watcher:
         """A page of what comes after the cursor."""
         was_ending = self._is_ending
         rows = await in_tenant(
-            self._tenant_id, list_events, self._session_id, after_seq=self.seq, limit=PAGE
+            self._tenant_id, list_events, self._session_id, after_seq=self._state.seq, limit=PAGE
         )
         self._is_behind = len(rows) == PAGE
         told: list[Frame] = []
@@ -214,7 +225,7 @@ class Watcher:
             raise SessionNotFound
         self._poll_at = self._now() + POLL_SECONDS
         self._running, self._is_busy = pulse.running, pulse.is_busy
-        self._is_behind = self._is_behind or pulse.last_seq > self.seq
+        self._is_behind = self._is_behind or pulse.last_seq > self._state.seq
         only_task = self._state.only_task
         if only_task is not None and only_task not in pulse.unfinished:
             self._is_ending = self._is_behind = True

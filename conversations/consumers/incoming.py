@@ -50,6 +50,10 @@ class Pace:
         if self._free_at > now + 1.0:
             raise TooManyFrames(f"At most {FRAMES_PER_SECOND:.0f} frames per second.")
 
+    def give_back(self) -> None:
+        """Let the last frame not count."""
+        self._free_at -= 1 / FRAMES_PER_SECOND
+
 
 def read_frame(message: dict[str, Any]) -> dict[str, Any]:
     """The object in a frame as ASGI hands it over.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,9 +23,10 @@ from tenants.websocket_auth import check_still_valid
 logger = logging.getLogger(__name__)
 
 RECHECK_SECONDS: Final = 30.0
-#: A client that waits for its backlog to shrink is asked for a sign this often.
+#: A client whose backlog has to shrink is asked for a proof again after this long.
 ASK_SECONDS: Final = 1.0
-NAP_SECONDS: Final = 0.1
+#: How the id of a ping begins, and no cursor does.
+PING: Final = "p"
 #: What servers raise when the client has gone: uvicorn an OSError, autobahn a RuntimeError.
 SEND_ERRORS: Final = (OSError, RuntimeError)
 
@@ -48,8 +50,11 @@ class Outgoing:
         self.watcher = watcher
         self._send, self._principal, self._seat, self._backlog = send, principal, seat, backlog
         self._asked_at = self._recheck_at = 0.0
-        self._pings: dict[str, float] = {}
+        self._silent_since: float | None = None
         self._answers_pings = False
+        self._proof = asyncio.Event()
+        # One frame after the other: each bears the cursor of what was sent before it.
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Send whatever the watcher has, for ever."""
@@ -61,14 +66,21 @@ class Outgoing:
                 await self._recheck()
 
     async def tell(self, kind: EventType, data: dict[str, Any]) -> None:
-        """Send an event of our own, at once."""
-        await self._put(self.watcher.frame(kind, data))
+        """Send an event of our own, at once. Raises Gone, TooSlow."""
+        async with self._turn:
+            await self._put(self.watcher.frame(kind, data))
 
-    def heard(self, mark: str = "") -> None:
-        """The client has said something; `mark` is the ping or the cursor it answers, if any."""
+    def heard(self, mark: str = "") -> bool:
+        """The client has said something. Whether `mark`, the ping or the cursor that it names, is
+        a proof that it has read that far.
+        """
+        self._silent_since = None
         is_proof = self._backlog.heard(mark)
-        self._answers_pings = self._answers_pings or (is_proof and mark in self._pings)
-        self._pings.clear()
+        if is_proof:
+            self._answers_pings = self._answers_pings or mark.startswith(PING)
+            self._asked_at = 0.0
+            self._proof.set()
+        return is_proof
 
     # --- One frame ----------------------------------------------------------------------------
 
@@ -78,28 +90,38 @@ class Outgoing:
             return
         size = len(frame.text)
         while (seconds := self._backlog.wait(size, now=self._now())) > 0:
-            if self._now() >= self._asked_at + ASK_SECONDS:
-                await self._ping(seq=frame.seq)
-            await asyncio.sleep(min(seconds, NAP_SECONDS))
-        await self._put(frame)
+            await self._ask(seq=frame.seq)
+            self._proof.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._proof.wait(), min(seconds, ASK_SECONDS))
+        async with self._turn:
+            self.watcher.saw(frame)
+            await self._put(frame)
+        if self._backlog.is_half_full:
+            await self._ask(seq=frame.seq)
+
+    async def _ask(self, *, seq: int) -> None:
+        """Ask for a proof that the client reads, unless it has just been asked."""
+        if self._now() >= self._asked_at + ASK_SECONDS:
+            await self._ping(seq=seq)
 
     async def _ping(self, *, seq: int) -> None:
         """Ask for a sign of life. Who has ever answered, has to go on answering."""
         self._asked_at = self._now()
-        patience = settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS
-        oldest = min(self._pings.values(), default=self._asked_at)
-        if self._answers_pings and self._asked_at - oldest > patience:
+        if self._silent_since is None:
+            self._silent_since = self._asked_at
+        if self._answers_pings and self._asked_at - self._silent_since > _patience():
             raise TooSlow
-        mark = secrets.token_hex(4)
-        self._pings[mark] = self._asked_at
-        await self._put(self.watcher.frame(EventType.PING, {"seq": seq, "id": mark}), mark=mark)
+        mark = PING + secrets.token_hex(4)
+        async with self._turn:
+            frame = self.watcher.frame(EventType.PING, {"seq": seq, "id": mark})
+            await self._put(frame, mark=mark)
 
     async def _put(self, frame: Frame, *, mark: str = "") -> None:
         """Send. Servers that push back keep us waiting here while the client does not read."""
         text = frame.text
-        patience = settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(_patience()):
                 await self._send({"type": "websocket.send", "text": text})
         except TimeoutError:
             raise TooSlow from None
@@ -121,3 +143,8 @@ class Outgoing:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _patience() -> float:
+    """Seconds after which a client that does not react is given up."""
+    return float(settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS)

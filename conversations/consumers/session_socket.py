@@ -143,14 +143,14 @@ class SessionSocket:
             await self._tell(EventType.ERROR, problem(translate(exc)), request_id)
 
     async def _obey(self, frame: dict[str, Any], request_id: str, speaker: Speaker) -> None:
-        self._heard("")
+        self._take_proof("")
         match frame.get("type"):
             case "ping":
                 await self._tell(EventType.PONG, {}, request_id)
             case "pong":
-                self._heard(str(frame.get("id", "")))
+                self._take_proof(str(frame.get("id", "")))
             case "ack":
-                self._heard(cursor_of(frame))
+                self._take_proof(cursor_of(frame))
             case "resume":
                 await self._resume(cursor_of(frame), request_id, speaker)
             case "chat.send":
@@ -169,9 +169,10 @@ class SessionSocket:
         await self._tell(EventType.RESUMED, {}, request_id)
         self._start(outgoing)
 
-    def _heard(self, mark: str) -> None:
-        if self._outgoing is not None:
-            self._outgoing.heard(mark)
+    def _take_proof(self, mark: str) -> None:
+        """Answers that we asked for do not count as frames of the client's own."""
+        if self._outgoing is not None and self._outgoing.heard(mark):
+            self._pace.give_back()
 
     def _nudge(self) -> None:
         if self._outgoing is not None:

@@ -79,13 +79,18 @@ class Socket:
 
 @asynccontextmanager
 async def connect(
-    path: str, *, key: str | None = None, subprotocols: list[str] | None = None, **headers: str
+    path: str,
+    *,
+    key: str | None = None,
+    subprotocols: list[str] | None = None,
+    server: Any = application,
+    **headers: str,
 ) -> AsyncIterator[Socket]:
     sent = {"host": "testserver", **headers}
     if key is not None:
         sent["authorization"] = f"Bearer {key}"
     raw = [(name.encode(), value.encode()) for name, value in sent.items()]
-    socket = Socket(WebsocketCommunicator(application, path, raw, subprotocols))
+    socket = Socket(WebsocketCommunicator(server, path, raw, subprotocols))
     await socket.open()
     try:
         yield socket
