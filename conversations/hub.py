@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 #: What a channel layer in trouble raises. TimeoutError and ConnectionError are OSErrors.
 LAYER_ERRORS: Final = (OSError, RedisError, ChannelFull)
 RETRY_SECONDS: Final = 1.0
+#: A layer that hangs is one that does not answer.
+SUBSCRIBE_SECONDS: Final = 2.0
 #: Events that wait for one watcher; beyond, it reads the database instead.
 MAX_WAITING: Final = 256
 
@@ -79,14 +81,20 @@ class Hub:
         self._rooms: dict[str, set[Inbox]] = {}
         self._channel: str | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._subscribing = asyncio.Lock()
+        self._deaf: set[str] = set()
+        self._mender: asyncio.Task[None] | None = None
 
     async def join(self, group: str, inbox: Inbox) -> None:
         """Hand `inbox` whatever is published to `group` from now on."""
         self._rooms.setdefault(group, set()).add(inbox)
         try:
             await self._subscribe(group)
-        except LAYER_ERRORS:
-            logger.warning("The channel layer does not answer; watchers poll.", exc_info=True)
+        except LAYER_ERRORS as exc:
+            logger.warning("The channel layer does not answer; watchers poll: %r", exc)
+            self._deaf.add(group)
+            if self._mender is None or self._mender.done():
+                self._mender = asyncio.create_task(self._mend())
 
     async def leave(self, group: str, inbox: Inbox) -> None:
         """Hand `inbox` nothing more."""
@@ -95,9 +103,10 @@ class Hub:
         if room:
             return
         self._rooms.pop(group, None)
-        if not self._rooms and self._listener is not None:
-            self._listener.cancel()
+        self._deaf.discard(group)
         await self._unsubscribe(group)
+        if not self._rooms:
+            self._hang_up()
 
     def deliver(self, group: str, events: Sequence[LiveEvent]) -> None:
         for inbox in tuple(self._rooms.get(group, ())):
@@ -111,11 +120,34 @@ class Hub:
         layer = get_channel_layer()
         if layer is None:
             return
-        if self._channel is None:
-            self._channel = await layer.new_channel()
-        await layer.group_add(group, self._channel)
-        if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen(self._channel))
+        # One at a time: of two first watchers each would open a channel, and one be listened to.
+        async with asyncio.timeout(SUBSCRIBE_SECONDS), self._subscribing:
+            if self._channel is None:
+                self._channel = await layer.new_channel()
+            await layer.group_add(group, self._channel)
+            if self._listener is None or self._listener.done():
+                self._listener = asyncio.create_task(self._listen(self._channel))
+
+    async def _mend(self) -> None:
+        """Subscribe what could not be subscribed, and let its watchers read what they missed."""
+        while self._deaf:
+            await asyncio.sleep(RETRY_SECONDS)
+            for group in tuple(self._deaf):
+                try:
+                    await self._subscribe(group)
+                except LAYER_ERRORS:
+                    break
+                self._deaf.discard(group)
+                for inbox in self._rooms.get(group, ()):
+                    inbox.has_overflowed = True
+                    inbox.wake()
+
+    def _hang_up(self) -> None:
+        """Nobody is left. A layer forgets the channel when the wait for it is cancelled."""
+        for task in (self._listener, self._mender):
+            if task is not None:
+                task.cancel()
+        self._listener = self._mender = self._channel = None
 
     async def _unsubscribe(self, group: str) -> None:
         layer = get_channel_layer()
@@ -125,15 +157,15 @@ class Hub:
             await layer.group_discard(group, self._channel)
             if group in self._rooms:  # somebody joined while we were leaving
                 await self._subscribe(group)
-        except LAYER_ERRORS:
-            logger.warning("The channel layer does not answer.", exc_info=True)
+        except LAYER_ERRORS as exc:
+            logger.warning("The channel layer does not answer: %r", exc)
 
     async def _listen(self, channel: str) -> None:
         while self._rooms:
             try:
                 message = await get_channel_layer().receive(channel)
-            except LAYER_ERRORS:
-                logger.warning("The channel layer does not answer; watchers poll.", exc_info=True)
+            except LAYER_ERRORS as exc:
+                logger.warning("The channel layer does not answer; watchers poll: %r", exc)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             fields = orjson.loads(message["events"])
