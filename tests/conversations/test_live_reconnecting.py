@@ -9,19 +9,11 @@ import pytest
 
 from examples.client.reconnecting_client import Follower, Refused, send
 from orkesta.env import PROJECT_ROOT
-from tests.serving import Installation, Served
+from tests.serving import Served
 
-#: One process for all tests of this file, so that they share the server that they start.
-pytestmark = pytest.mark.xdist_group("reconnecting")
+#: One process for all tests that share the server that they start.
+pytestmark = pytest.mark.xdist_group("live-shop")
 QUESTION = "¿Cuánto cuesta el tubo PVC hidráulico de 1/2? Quiero saber también el de 3/4"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    slow = {"ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS": "25", "ORCHESTRATOR_DELTA_FRAME_MS": "5"}
-    shop = Installation(tmp_path_factory.mktemp("shop") / "orkesta.sqlite3", settings=slow)
-    with shop.serve("--demo") as running:
-        yield running
 
 
 class DroppingFollower(Follower):
@@ -40,11 +32,11 @@ class DroppingFollower(Follower):
                 raise OSError("the cable is out")
 
 
-def test_a_client_that_drops_every_few_tokens_ends_with_the_same_text(served: Served) -> None:
-    url = f"http://127.0.0.1:{served.port}"
-    accepted = send(url, key=served.key, message=QUESTION)
+def test_a_client_that_drops_every_few_tokens_ends_with_the_same_text(live_shop: Served) -> None:
+    url = f"http://127.0.0.1:{live_shop.port}"
+    accepted = send(url, key=live_shop.key, message=QUESTION)
     follower = DroppingFollower(
-        url.replace("http", "ws") + accepted["websocket_path"], key=served.key
+        url.replace("http", "ws") + accepted["websocket_path"], key=live_shop.key
     )
     answer, durable = None, []
     for event in follower.events():
@@ -54,7 +46,7 @@ def test_a_client_that_drops_every_few_tokens_ends_with_the_same_text(served: Se
             answer = event["data"]
         if event["data"].get("status") in ("completed", "failed"):
             break
-    stored = served.call("POST", "/api/v1/chat/status", {"task_id": accepted["task_id"]})
+    stored = live_shop.call("POST", "/api/v1/chat/status", {"task_id": accepted["task_id"]})
     assert answer is not None
     assert follower.texts[answer["message_id"]] == answer["content"]
     assert answer["content"] == stored["result"]["content"]
@@ -62,10 +54,10 @@ def test_a_client_that_drops_every_few_tokens_ends_with_the_same_text(served: Se
     assert DroppingFollower.num_drops > 5
 
 
-def test_the_example_prints_the_answer(served: Served) -> None:
-    command = [sys.executable, "reconnecting_client.py", "--key", served.key, QUESTION]
+def test_the_example_prints_the_answer(live_shop: Served) -> None:
+    command = [sys.executable, "reconnecting_client.py", "--key", live_shop.key, QUESTION]
     told = subprocess.run(
-        [*command, "--url", f"http://127.0.0.1:{served.port}"],
+        [*command, "--url", f"http://127.0.0.1:{live_shop.port}"],
         cwd=PROJECT_ROOT / "examples/client",
         capture_output=True,
         text=True,
@@ -75,8 +67,10 @@ def test_the_example_prints_the_answer(served: Served) -> None:
     assert "$68.00" in told.stdout
 
 
-def test_the_example_knows_when_coming_back_is_of_no_use(served: Served) -> None:
-    follower = Follower(f"ws://127.0.0.1:{served.port}/ws/ferreteria/{'0' * 32}", key=served.key)
+def test_the_example_knows_when_coming_back_is_of_no_use(live_shop: Served) -> None:
+    follower = Follower(
+        f"ws://127.0.0.1:{live_shop.port}/ws/ferreteria/{'0' * 32}", key=live_shop.key
+    )
     with pytest.raises(Refused) as refused:
         list(follower.events())
     assert refused.value.args[0]["code"] == "not_found"
