@@ -73,8 +73,9 @@ class Schedule(TenantModel):
 
     @property
     def explanation(self) -> str:
-        """When it fires, in English words."""
-        return f"{explain(self.cron)}, {self.time_zone}"
+        """When it fires, in English words; empty while `cron` is not valid."""
+        words = explain(self.cron)
+        return f"{words}, {self.time_zone}" if words else ""
 
 
 class ScheduleRun(TenantModel):

@@ -90,6 +90,17 @@ def _navigation() -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Triggers"),
+            "separator": True,
+            "items": [
+                _link(_("Schedules"), "schedule", "conversations.Schedule"),
+                _link(_("Runs of schedules"), "history", "conversations.ScheduleRun"),
+                _link(_("Inbound webhooks"), "call_received", "conversations.InboundWebhook"),
+                _link(_("Webhooks"), "webhook", "conversations.WebhookEndpoint"),
+                _link(_("Deliveries"), "outgoing_mail", "conversations.WebhookDelivery"),
+            ],
+        },
+        {
             "title": _("Administration"),
             "separator": True,
             "items": [

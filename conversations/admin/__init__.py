@@ -1,5 +1,11 @@
 """The admin of conversations: what was said, the work behind it, and the dashboard."""
 
-from conversations.admin import sessions, tasks
+from conversations.admin import (
+    inbound_webhooks,
+    schedules,
+    sessions,
+    tasks,
+    webhook_endpoints,
+)
 
-__all__ = ["sessions", "tasks"]
+__all__ = ["inbound_webhooks", "schedules", "sessions", "tasks", "webhook_endpoints"]

@@ -42,8 +42,11 @@ def validate_cron(expression: str) -> None:
 
 
 def explain(expression: str) -> str:
-    """The expression in English words."""
-    return str(CronSim(expression, _SOME_DAY).explain())
+    """The expression in English words; none for what `validate_cron` refuses."""
+    try:
+        return str(CronSim(expression, _SOME_DAY).explain())
+    except CronSimError:
+        return ""
 
 
 def next_due(expression: str, time_zone: str, *, after: datetime) -> datetime:

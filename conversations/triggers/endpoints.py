@@ -27,8 +27,7 @@ def create_endpoint(*, tenant_id: UUID, values: Mapping[str, Any]) -> tuple[Webh
     endpoint = WebhookEndpoint(tenant_id=tenant_id)
     fill(endpoint, values)
     endpoint.full_clean()
-    secret = make_secret()
-    seal(endpoint, "sealed_secret", secret)
+    secret = equip(endpoint)
     endpoint.save()
     touch_configuration(tenant_id)
     return endpoint, secret
@@ -42,10 +41,9 @@ def edit_endpoint(*, endpoint_id: UUID, changes: Mapping[str, Any]) -> WebhookEn
     """
     endpoint = lock_endpoint(endpoint_id)
     changed = fill(endpoint, changes)
-    if endpoint.is_active:
-        endpoint.disabled_reason, endpoint.disabled_at = NONE, None
+    changed += note_activity(endpoint)
     endpoint.full_clean()
-    endpoint.save(update_fields=[*changed, "disabled_reason", "disabled_at"])
+    endpoint.save(update_fields=changed)
     touch_configuration(endpoint.tenant_id)
     return endpoint
 
@@ -62,15 +60,31 @@ def delete_endpoint(*, endpoint_id: UUID) -> None:
 def rotate_secret(*, endpoint_id: UUID) -> tuple[WebhookEndpoint, str]:
     """A new signing secret; for 24 hours the one before it signs too. Raises WebhookNotFound."""
     endpoint = lock_endpoint(endpoint_id)
-    secret, previous = make_secret(), unseal(endpoint, "sealed_secret")
+    previous = unseal(endpoint, "sealed_secret")
     # Sealed anew: a ciphertext opens in the field that it was made for, and in no other.
     seal(endpoint, "sealed_previous_secret", previous.reveal())
-    seal(endpoint, "sealed_secret", secret)
+    secret = equip(endpoint)
     endpoint.previous_secret_until = timezone.now() + OVERLAP
     endpoint.save(
         update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_until"]
     )
     return endpoint, secret
+
+
+def equip(endpoint: WebhookEndpoint) -> str:
+    """Give the row, which the caller saves, a new signing secret, and return it."""
+    secret = make_secret()
+    seal(endpoint, "sealed_secret", secret)
+    return secret
+
+
+def note_activity(endpoint: WebhookEndpoint) -> list[str]:
+    """Clear why a row, which the caller saves, was disabled, if it is active again; the names of
+    the fields.
+    """
+    if endpoint.is_active:
+        endpoint.disabled_reason, endpoint.disabled_at = NONE, None
+    return ["disabled_reason", "disabled_at"]
 
 
 def disable(endpoint: WebhookEndpoint, reason: WebhookEndpoint.DisabledReason) -> None:

@@ -48,17 +48,34 @@ def create_inbound_webhook(*, tenant_id: UUID, values: Mapping[str, Any]) -> New
     Raises ValidationError, UnknownAgent.
     """
     asked = dict(values)
-    secret = asked.pop("signing_secret", "") or make_secret()
-    _check_secret(secret)
+    secret = asked.pop("signing_secret", "")
     webhook = InboundWebhook(tenant_id=tenant_id)
     fill(webhook, asked)
+    new = equip(webhook, signing_secret=secret)
+    webhook.full_clean()
+    webhook.save()
+    return new
+
+
+def equip(webhook: InboundWebhook, *, signing_secret: str = "") -> NewInboundWebhook:
+    """Give a new row, which the caller saves, its address and its secret. Raises
+    ValidationError.
+    """
+    secret = signing_secret or make_secret()
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     webhook.token_digest = digest(token, settings.ORKESTA_KEY_PEPPERS[-1])
     webhook.token_hint = token[-4:]
-    webhook.full_clean()
-    seal(webhook, "sealed_secret", secret)
-    webhook.save()
+    set_secret(webhook, secret)
     return NewInboundWebhook(webhook, token, secret)
+
+
+def set_secret(webhook: InboundWebhook, secret: str) -> None:
+    """Seal the secret into the row, which the caller saves. Raises ValidationError."""
+    try:
+        validate_secret(secret)
+    except ValidationError as exc:
+        raise ValidationError({"signing_secret": exc.error_list}) from exc
+    seal(webhook, "sealed_secret", secret)
 
 
 @transaction.atomic
@@ -75,8 +92,7 @@ def edit_inbound_webhook(*, webhook_id: UUID, changes: Mapping[str, Any]) -> Inb
     changed = fill(webhook, asked)
     webhook.full_clean()
     if secret:
-        _check_secret(secret)
-        seal(webhook, "sealed_secret", secret)
+        set_secret(webhook, secret)
         changed.append("sealed_secret")
     webhook.save(update_fields=changed)
     return webhook
@@ -162,13 +178,6 @@ def _obey(principal: Principal, webhook_id: UUID, message_id: str, body: Mapping
         webhook.last_used_at = now
         webhook.save(update_fields=["last_used_at"])
     return posted.task.pk
-
-
-def _check_secret(secret: str) -> None:
-    try:
-        validate_secret(secret)
-    except ValidationError as exc:
-        raise ValidationError({"signing_secret": exc.error_list}) from exc
 
 
 def _find(token: str) -> InboundWebhook | None:

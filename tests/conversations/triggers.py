@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from conversations.trigger_models import Schedule, WebhookDelivery, WebhookEndpoint
+from conversations.trigger_models import Schedule, ScheduleRun, WebhookDelivery, WebhookEndpoint
 from conversations.triggers.endpoints import create_endpoint
 from conversations.triggers.inbound import NewInboundWebhook, create_inbound_webhook
 from conversations.triggers.schedules import create_schedule
@@ -84,9 +84,12 @@ TRIGGER_IDS = ("schedule_id", "inbound_id", "endpoint_id", "delivery_id")
 def make_triggers(house: House, name: str) -> dict[str, str]:
     """One of each, all of that name; their ids."""
     endpoint, _ = make_endpoint(house, name=name)
+    schedule = make_schedule(house, name=name)
+    with tenant_scope(house.id):
+        ScheduleRun.objects.create(schedule=schedule, due_at=timezone.now())
     return {
-        "schedule_id": str(make_schedule(house, name=name).pk),
+        "schedule_id": str(schedule.pk),
         "inbound_id": str(make_inbound(house, name=name).webhook.pk),
         "endpoint_id": str(endpoint.pk),
-        "delivery_id": str(make_delivery(endpoint, body=f'{{"name":"{name}"}}').pk),
+        "delivery_id": str(make_delivery(endpoint, body=json.dumps({"name": name})).pk),
     }

@@ -5,6 +5,13 @@ import pytest
 from django.contrib import admin
 from django.db.models import Model
 
+from conversations.trigger_models import (
+    InboundWebhook,
+    Schedule,
+    ScheduleRun,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from prompts.models import PromptVersion
 from prompts.services import save_draft
 from tenants.admin.model_admin import TenantModelAdmin
@@ -13,6 +20,7 @@ from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
 from tests.admin import Desk, desk_of, make_turn, superuser_in
 from tests.cast import House, make_member
+from tests.conversations.triggers import make_triggers
 from tests.guards.addresses import Address, addresses
 
 #: Addresses that lead to a row; `app_list` leads to the lists of an app.
@@ -27,6 +35,7 @@ def rows_of(house: House) -> dict[str, Model]:
     """One row of every model that the admin shows, by `app_model`."""
     task = make_turn(house.tenant)
     agent = house.agents["sales"]
+    triggers = make_triggers(house, "trigger")
     with tenant_scope(house.id):
         issue_api_key(tenant=house.tenant, name="shop", scopes=["chat:write"])
         save_draft(prompt=agent.prompt, source="a draft")
@@ -42,6 +51,15 @@ def rows_of(house: House) -> dict[str, Model]:
             "routing_routingrule": house.rules[0],
             "conversations_session": task.session,
             "conversations_task": task,
+            "conversations_schedule": Schedule.objects.get(pk=triggers["schedule_id"]),
+            "conversations_schedulerun": ScheduleRun.objects.get(),
+            "conversations_inboundwebhook": InboundWebhook.objects.get(pk=triggers["inbound_id"]),
+            "conversations_webhookendpoint": WebhookEndpoint.objects.get(
+                pk=triggers["endpoint_id"]
+            ),
+            "conversations_webhookdelivery": WebhookDelivery.objects.get(
+                pk=triggers["delivery_id"]
+            ),
         }
 
 
@@ -119,6 +137,7 @@ def test_no_list_shows_another_tenants_rows(acme: House, rival: House) -> None:
         issue_api_key(tenant=rival.tenant, name=canary, scopes=["chat:write"])
     make_member(rival.tenant, canary.replace(" ", ""))
     make_turn(rival.tenant, question=canary, user_name=canary)
+    make_triggers(rival, canary)
     rows_of(acme)
     desk = desk_of(acme)
     for model in admin.site._registry:

@@ -10,10 +10,13 @@ from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
 from tests.admin import XSS, Desk, desk_of, make_turn, superuser_in
 from tests.cast import House, make_agent, make_member, make_rule, make_tier
+from tests.conversations.triggers import make_triggers
 
 LISTS = sorted(
     f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry
 )
+#: What happened is not written by hand.
+HISTORY = ("session", "task", "schedulerun", "webhookdelivery")
 #: Session, person and memberships come before any page's own queries.
 MOST_QUERIES = 14
 
@@ -27,6 +30,7 @@ def furnish(house: House, numbers: range, text: str = "row") -> None:
         member = make_member(house.tenant, f"member-{number}")
         get_user_model().objects.filter(pk=member.pk).update(first_name=name, email=text)
         make_turn(house.tenant, question=text, answer=text, user_name=name, user_ref=text)
+        make_triggers(house, name)
         tier = make_tier(slug=f"tier-{number}", name=name)
         Tenant.objects.create(slug=f"tenant-{number}", name=name, tier=tier)
         with tenant_scope(house.id):
@@ -90,7 +94,7 @@ def test_every_page_of_a_row_escapes_what_people_wrote(acme: House) -> None:
 
 def test_every_form_to_add_something_opens(acme: House) -> None:
     desk = superuser_in(acme)
-    history = {"conversations_session", "conversations_task"}
+    history = {f"conversations_{name}" for name in HISTORY}
     for name in set(LISTS) - history:
         assert desk.get(f"{name}_add").status_code == 200, name
     for name in history:

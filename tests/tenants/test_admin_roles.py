@@ -11,11 +11,19 @@ Role = Membership.Role
 LISTS = sorted(
     f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry
 )
+HISTORY = {
+    "conversations_session",
+    "conversations_task",
+    "conversations_schedulerun",
+    "conversations_webhookdelivery",
+}
 READABLE = {
-    Role.VIEWER: {"conversations_session", "conversations_task"},
-    Role.EDITOR: {
-        "conversations_session",
-        "conversations_task",
+    Role.VIEWER: HISTORY,
+    Role.EDITOR: HISTORY
+    | {
+        "conversations_inboundwebhook",
+        "conversations_schedule",
+        "conversations_webhookendpoint",
         "prompts_prompt",
         "routing_agent",
         "routing_llmendpoint",
@@ -25,8 +33,16 @@ READABLE = {
 }
 ADDABLE = {
     Role.VIEWER: set(),
-    Role.EDITOR: {"prompts_prompt", "routing_agent", "routing_routingrule"},
+    Role.EDITOR: {
+        "conversations_schedule",
+        "prompts_prompt",
+        "routing_agent",
+        "routing_routingrule",
+    },
     Role.OWNER: {
+        "conversations_inboundwebhook",
+        "conversations_schedule",
+        "conversations_webhookendpoint",
         "prompts_prompt",
         "routing_agent",
         "routing_routingrule",

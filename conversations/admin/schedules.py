@@ -1,0 +1,76 @@
+"""Schedules, and what came of their due times."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from conversations.admin.shown import moment
+from conversations.trigger_models import Schedule, ScheduleRun
+from conversations.triggers.schedules import plan
+from tenants.admin.forms import TenantModelForm
+from tenants.admin.model_admin import HistoryAdmin, TenantModelAdmin
+from tenants.admin_scope import tenant_of
+
+
+class ScheduleForm(TenantModelForm):
+    class Meta:
+        model = Schedule
+        fields: ClassVar = (
+            "name", "cron", "time_zone", "message", "agent", "context", "is_active",
+        )  # fmt: skip
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(TenantModelAdmin):
+    form = ScheduleForm
+    is_configuration = False
+    list_display = ("name", "explained", "agent", "next_time", "last_time", "status")
+    list_filter = ("is_active",)
+    list_select_related = ("agent",)
+    search_fields = ("name", "message")
+    readonly_fields = ("explained", "next_time", "last_time")
+    fieldsets = (
+        (None, {"fields": (("name", "is_active"), "message", "agent", "context")}),
+        (_("When"), {"fields": (("cron", "time_zone"), "explained", ("next_time", "last_time"))}),
+    )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        tenant = tenant_of(request)
+        return {"time_zone": tenant.time_zone if tenant else "UTC"}
+
+    def save_model(self, request: HttpRequest, obj: Schedule, form: Any, change: bool) -> None:
+        plan(obj)
+        form.also_stored.add("next_due_at")
+        super().save_model(request, obj, form, change)
+
+    @display(description=_("in words"), empty_value="-")
+    def explained(self, schedule: Schedule) -> str | None:
+        return schedule.explanation or None
+
+    @display(description=_("next"), ordering="next_due_at", empty_value="-")
+    def next_time(self, schedule: Schedule) -> str | None:
+        return moment(schedule.next_due_at) or None
+
+    @display(description=_("last"), ordering="last_fired_at", empty_value="-")
+    def last_time(self, schedule: Schedule) -> str | None:
+        return moment(schedule.last_fired_at) or None
+
+    @display(description=_("status"), label={"on": "success", "off": ""})
+    def status(self, schedule: Schedule) -> tuple[str, Any]:
+        return ("on", _("Active")) if schedule.is_active else ("off", _("Inactive"))
+
+
+@admin.register(ScheduleRun)
+class ScheduleRunAdmin(HistoryAdmin):
+    list_display = ("schedule", "due_at", "num_skipped", "outcome")
+    list_filter = ("schedule",)
+    list_select_related = ("schedule",)
+    ordering = ("-id",)
+    fields = ("schedule", "due_at", "fired_at", "num_skipped", "task", "error_code")
+
+    @display(description=_("outcome"), label={"posted": "success", "refused": "danger"})
+    def outcome(self, run: ScheduleRun) -> tuple[str, Any]:
+        return ("refused", run.error_code) if run.error_code else ("posted", _("Posted"))
