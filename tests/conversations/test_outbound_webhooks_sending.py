@@ -146,7 +146,9 @@ def fail(house: House, answer: Answer, times: int = 1) -> None:
     for _ in range(times):
         with scopes_disabled():
             oldest = WebhookDelivery.objects.filter(status="pending").order_by("created_at")[:1]
-            WebhookDelivery.objects.filter(pk__in=[row.pk for row in oldest]).update(next_try_at=timezone.now())
+            WebhookDelivery.objects.filter(pk__in=[row.pk for row in oldest]).update(
+                next_try_at=timezone.now()
+            )
         [claim] = claim_deliveries(limit=1)
         with tenant_scope(house.id):
             deliveries.settle(claim, answer)
