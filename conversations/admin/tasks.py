@@ -16,9 +16,8 @@ from django.db.models import (
 )
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext as _gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.sections import TableSection
@@ -138,9 +137,9 @@ class TaskAdmin(HistoryAdmin):
         try:
             cancel_task(task_id=task.pk)
         except StateConflict:
-            self.message_user(request, _gettext("The task has ended already."), messages.ERROR)
+            self.message_user(request, gettext("The task has ended already."), messages.ERROR)
         else:
-            self.message_user(request, _gettext("The task is being cancelled."), messages.SUCCESS)
+            self.message_user(request, gettext("The task is being cancelled."), messages.SUCCESS)
         return dialog_done(request, self, task.pk)
 
     @admin.action(description=_("Cancel the selected tasks"), permissions=["cancel"])
@@ -164,7 +163,7 @@ class TaskAdmin(HistoryAdmin):
     @display(description=_("conversation"))
     def customer(self, task: Task) -> str:
         session = task.session
-        return session.user_name or session.user_ref or _gettext("Anonymous")
+        return session.user_name or session.user_ref or gettext("Anonymous")
 
     @display(description=_("agent"), empty_value="-")
     def agent(self, task: Any) -> str | None:

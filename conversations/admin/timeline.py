@@ -48,7 +48,8 @@ def read_timeline(task: Task) -> Timeline:
     longest = max((step.duration_ms for step in steps), default=0.0) or 1.0
     ended = task.finished_at and task.started_at and task.finished_at - task.started_at
     return Timeline(
-        question=said.get(Message.Role.USER),
+        # A fork answers the question of another task.
+        question=said.get(Message.Role.USER) or task.question,
         answer=said.get(Message.Role.ASSISTANT),
         stops=[_stop(step, names.get(step.agent_slug, step.agent_slug), longest) for step in steps],
         tokens=sum(step.input_tokens + step.output_tokens for step in steps),
