@@ -92,6 +92,7 @@ def _navigation() -> list[dict[str, Any]]:
         {
             "title": _("Triggers"),
             "separator": True,
+            "collapsible": True,
             "items": [
                 _link(_("Schedules"), "schedule", "conversations.Schedule"),
                 _link(_("Runs of schedules"), "history", "conversations.ScheduleRun"),
@@ -103,6 +104,7 @@ def _navigation() -> list[dict[str, Any]]:
         {
             "title": _("Administration"),
             "separator": True,
+            "collapsible": True,
             "items": [
                 _link(_("Tenants"), "apartment", "tenants.Tenant"),
                 _link(_("Tiers"), "stacked_bar_chart", "tenants.Tier"),
