@@ -1,7 +1,7 @@
 """Telling watchers what happened. Rows are the truth: every one of these messages may be lost.
 
-`InMemoryChannelLayer` is not thread-safe, so events always leave from the server's event loop
-(`bind_loop`), whichever thread they come from. Publishing never blocks and never raises.
+The hub is not thread-safe, so events always leave from the server's event loop (`bind_loop`),
+whichever thread they come from. Publishing never blocks and never raises.
 """
 
 import asyncio
@@ -14,10 +14,9 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import async_to_sync
-from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.db import transaction
 
-from conversations.hub import LAYER_ERRORS, get_hub, packed
+from conversations.hub import LAYER_ERRORS, get_hub, packed, shared_layer
 from conversations.live_event import EPHEMERAL, EventType, LiveEvent
 
 __all__ = [
@@ -78,10 +77,10 @@ async def publish(tenant_id: UUID, session_id: UUID, events: Sequence[LiveEvent]
 def _hand_over(group: str, events: Sequence[LiveEvent]) -> None:
     here, loop = asyncio._get_running_loop(), server_loop()
     if loop is None:
-        if not isinstance(get_channel_layer(), InMemoryChannelLayer):
+        if shared_layer() is not None:
             async_to_sync(_send)(group, events)
     elif loop is here:
-        _outbox(loop).put(group, events)
+        _put(group, events)
     else:
         try:
             loop.call_soon_threadsafe(_put, group, events)
@@ -90,7 +89,10 @@ def _hand_over(group: str, events: Sequence[LiveEvent]) -> None:
 
 
 def _put(group: str, events: Sequence[LiveEvent]) -> None:
-    _outbox(asyncio.get_running_loop()).put(group, events)
+    if shared_layer() is None:
+        get_hub().deliver(group, events)
+    else:
+        _outbox(asyncio.get_running_loop()).put(group, events)
 
 
 class _Outbox:
@@ -119,9 +121,8 @@ class _Outbox:
 
 
 async def _send(group: str, events: Sequence[LiveEvent]) -> None:
-    layer = get_channel_layer()
+    layer = shared_layer()
     if layer is None:
-        get_hub().deliver(group, events)
         return
     try:
         await layer.group_send(group, packed(group, events))
