@@ -21,6 +21,10 @@ from tenants.admin.pages import page_context
 
 @admin.register(Session)
 class SessionAdmin(HistoryAdmin):
+    empty_icon, empty_text = (
+        "forum",
+        _("As soon as customers write, their conversations appear here."),
+    )
     list_display = ("customer", "last_line", "agent", "shown_status", "num_messages", "activity")
     list_filter = ("status", "active_agent", "last_activity_at")
     list_select_related = ("active_agent",)

@@ -53,6 +53,10 @@ class StepsSection(TableSection):
 
 @admin.register(Task)
 class TaskAdmin(HistoryAdmin):
+    empty_icon, empty_text = (
+        "task_alt",
+        _("Each message of a customer becomes a task, with the steps that led to its answer."),
+    )
     list_display = (
         "short_id",
         "customer",

@@ -23,6 +23,10 @@ from tenants.admin_scope import has_role, person_of
 @admin.register(Prompt)
 class PromptAdmin(TenantModelAdmin):
     form = PromptForm
+    empty_icon, empty_text = (
+        "edit_note",
+        _("A prompt is what an agent is told. Each version is kept, and one is live."),
+    )
     list_display = ("name", "slug", "live", "tokens", "published_on", "draft")
     list_filter = ("task_type",)
     search_fields = ("name", "slug", "description")

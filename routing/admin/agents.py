@@ -71,6 +71,10 @@ class AgentRowForm(TenantModelForm):
 @admin.register(Agent)
 class AgentAdmin(TenantModelAdmin):
     form = AgentForm
+    empty_icon, empty_text = (
+        "smart_toy",
+        _("An agent answers customers: it has a prompt, and an LLM to speak with."),
+    )
     list_display = ("named", "short_kind", "live_version", "speaks_with", "fallback", "is_active")
     list_display_links = ("named",)
     list_editable = ("is_active",)

@@ -84,6 +84,10 @@ class EndpointForm(TenantModelForm):
 class LLMEndpointAdmin(TenantModelAdmin):
     form = EndpointForm
     edit_role = Membership.Role.OWNER
+    empty_icon, empty_text = (
+        "hub",
+        _("An endpoint is the address of an LLM. The built-in model works without a key."),
+    )
     list_display = ("name", "llm", "address", "key", "num_agents", "default", "status")
     list_filter = ("is_active",)
     search_fields = ("name", "llm", "base_url")

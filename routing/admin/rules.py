@@ -82,6 +82,10 @@ class RuleForm(TenantModelForm):
 @admin.register(RoutingRule)
 class RoutingRuleAdmin(TenantModelAdmin):
     form = RuleForm
+    empty_icon, empty_text = (
+        "alt_route",
+        _("Rules decide at once and for free who answers; only where none does, the LLM is asked."),
+    )
     list_display = ("name", "kind", "condition_summary", "agent_name", "intent", "is_active")
     list_editable = ("is_active",)
     list_filter = ("kind", "is_active", "agent")

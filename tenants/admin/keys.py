@@ -1,6 +1,6 @@
 """API keys of a tenant: made in a form, shown once, revoked by hand; otherwise only looked at."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import forms
@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -83,7 +84,13 @@ class ApiKeyAdmin(TenantModelAdmin):
     view_role = edit_role = Membership.Role.OWNER
     is_configuration = False
     form = NewKeyForm
-    list_display = ("name", "shown_key", "may", "state", "last_used_at", "expires_at", "created_at")
+    empty_icon, empty_text = (
+        "key",
+        _(
+            "A key lets your page or app send messages. Make one for each, so you can revoke it alone."
+        ),
+    )
+    list_display = ("name", "shown_key", "few_scopes", "state", "used", "expires")
     search_fields = ("name", "kid")
     actions = ("revoke_selected",)
     actions_detail = ("revoke",)
@@ -205,6 +212,20 @@ class ApiKeyAdmin(TenantModelAdmin):
         return key.shown
 
     @display(description=_("allowed to"))
+    def few_scopes(self, key: ApiKey) -> str:
+        """A list has room for two; the key's page tells them all."""
+        rest = len(key.scopes) - 2
+        return ", ".join(key.scopes[:2]) + (f" +{rest}" if rest > 0 else "")
+
+    @display(description=_("last used at"), ordering="last_used_at", empty_value="-")
+    def used(self, key: ApiKey) -> str | None:
+        return _day_and_hour(key.last_used_at)
+
+    @display(description=_("expires at"), ordering="expires_at", empty_value="-")
+    def expires(self, key: ApiKey) -> str | None:
+        return _day_and_hour(key.expires_at)
+
+    @display(description=_("allowed to"))
     def may(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 
@@ -217,6 +238,10 @@ class ApiKeyAdmin(TenantModelAdmin):
         if key.revoked_at is not None:
             return "revoked", _("Revoked")
         return ("usable", _("Usable")) if key.is_usable else ("expired", _("Expired"))
+
+
+def _day_and_hour(at: datetime | None) -> str | None:
+    return date_format(timezone.localtime(at), "j M Y, H:i") if at else None
 
 
 def snippets(request: HttpRequest, plain_key: str) -> dict[str, str]:

@@ -32,6 +32,9 @@ _FILTER_LOOKUPS = ("__exact", "__id__exact", "__isnull", "__gte", "__lt")
 class GuardedModelAdmin(ModelAdmin):
     """Lists are short and filtered only by what they offer; what is absent is a 404."""
 
+    #: What an empty list says, and its picture: a name of Material Symbols.
+    empty_text: ClassVar[Any] = ""
+    empty_icon: ClassVar[str] = "inbox"
     list_per_page = 25
     list_max_show_all = 0
     show_facets = ShowFacets.NEVER

@@ -103,7 +103,9 @@ def test_every_form_to_add_something_opens(acme: House) -> None:
 
 def test_empty_lists_say_what_belongs_there(acme: House) -> None:
     desk = desk_of(acme)
-    assert "No sessions yet" in desk.get("conversations_session_changelist").content.decode()
+    page = desk.get("conversations_session_changelist").content.decode()
+    assert "No sessions yet" in page
+    assert "As soon as customers write" in page
     page = desk.get("routing_agent_changelist", q="nothing like it").content.decode()
     assert "Nothing matches" in page
     assert desk.get("app_list", "routing").status_code == 200
