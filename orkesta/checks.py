@@ -11,13 +11,18 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 
 #: SQLite before this may corrupt a database in WAL mode that several connections write
 #: (the "WAL-reset" bug, fixed in 3.51.3). One process, one writer at a time keeps clear of it.
 SOUND_SQLITE: Final = (3, 51, 3)
 MIN_SECRET_CHARS: Final = 32
 ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared with, never bound)
+
+SETUPS: Final = {
+    True: "Set-up: embedded. One process, SQLite, everything shared lives in memory.",
+    False: "Set-up: production. PostgreSQL and Redis, any number of web servers and workers.",
+}
 
 Findings = list[CheckMessage]
 Check = Callable[..., Findings]
@@ -110,27 +115,47 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Fi
 
 
 def check_parts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Findings:
-    """W005, W006: a set-up that is half embedded and half production."""
+    """E006, E007: half of one set-up and half of the other, which would lose live events or share
+    a database that is not made for it. Only pointed out (W006, W007) when debugging.
+    """
     if settings.IS_SQLITE and settings.REDIS_URL:
         message = (
             "Redis is configured, but the database is SQLite, which one process alone may use."
         )
         hint = "Set DATABASE_URL to PostgreSQL for several processes, or leave Redis out for one."
-        return [Warning(message, hint=hint, id="orkesta.W005")]
-    if not settings.IS_SQLITE and not settings.REDIS_URL:
-        message = "PostgreSQL without Redis: live events stay inside each process."
-        hint = "Set REDIS_URL as soon as more than one process runs."
-        return [Warning(message, hint=hint, id="orkesta.W006")]
+        return [_half(message, hint=hint, number=6)]
+    if not settings.IS_SQLITE and _has_memory_only():
+        message = (
+            "PostgreSQL is for several processes, but live events and limits stay inside each."
+        )
+        hint = "Set REDIS_URL; a single process needs neither and runs on SQLite."
+        return [_half(message, hint=hint, number=7)]
     return []
 
 
+def describe_setup() -> Info:
+    """I001: which set-up this is. Said by `manage.py check` alone."""
+    return Info(SETUPS[bool(settings.IS_SQLITE)], id="orkesta.I001")
+
+
+def _has_memory_only() -> bool:
+    layer = settings.CHANNEL_LAYERS["default"]["BACKEND"]
+    return not settings.REDIS_URL or layer == "channels.layers.InMemoryChannelLayer"
+
+
+def _half(message: str, *, hint: str, number: int) -> CheckMessage:
+    if settings.DEBUG:
+        return Warning(message, hint=hint, id=f"orkesta.W{number:03}")
+    return Error(message, hint=hint, id=f"orkesta.E{number:03}")
+
+
 def check_sqlite_version(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Findings:
-    """W007 (`check --deploy`): a SQLite with a known bug in the journal mode used here."""
+    """W008 (`check --deploy`): a SQLite with a known bug in the journal mode used here."""
     if not settings.IS_SQLITE or sqlite3.sqlite_version_info >= SOUND_SQLITE:
         return []
     message = f"SQLite {sqlite3.sqlite_version} may damage a database that several processes write."
     hint = "One `manage.py serve` is safe; for anything larger use PostgreSQL."
-    return [Warning(message, hint=hint, id="orkesta.W007")]
+    return [Warning(message, hint=hint, id="orkesta.W008")]
 
 
 def _is_origin(text: str) -> bool:

@@ -3,6 +3,7 @@ import sqlite3
 import pytest
 from django.conf import settings as live_settings
 from django.core.checks import run_checks
+from django.core.management import call_command
 from pytest_django import Settings
 
 STRONG = ["a" * 32, "b" * 32, "c" * 32]
@@ -104,26 +105,46 @@ def test_sqlite_must_take_the_write_lock_first(
     assert found() == ["orkesta.E005"]
 
 
+IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+REDIS = "redis://127.0.0.1/0"
+
+
 @pytest.mark.parametrize(
-    ("is_sqlite", "redis", "expected"),
+    ("is_sqlite", "redis", "layer", "expected"),
     [
-        (True, "", []),
-        (False, "redis://127.0.0.1/0", []),
-        (True, "redis://127.0.0.1/0", ["orkesta.W005"]),
-        (False, "", ["orkesta.W006"]),
+        (True, "", IN_MEMORY, None),
+        (False, REDIS, PUBSUB, None),
+        (True, REDIS, PUBSUB, "006"),
+        (False, "", IN_MEMORY, "007"),
+        (False, REDIS, IN_MEMORY, "007"),
     ],
 )
-def test_half_a_production_set_up_is_pointed_out(
+def test_half_a_production_set_up_is_refused_unless_debugging(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     is_sqlite: bool,
     redis: str,
-    expected: list[str],
+    layer: str,
+    expected: str | None,
 ) -> None:
     options = {"transaction_mode": "IMMEDIATE"}
     monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
     settings.IS_SQLITE, settings.REDIS_URL = is_sqlite, redis
-    assert found() == expected
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": layer}}
+    assert found() == ([f"orkesta.E{expected}"] if expected else [])
+    settings.DEBUG = True
+    assert found() == ([f"orkesta.W{expected}"] if expected else [])
+
+
+@pytest.mark.parametrize(("is_sqlite", "name"), [(True, "embedded"), (False, "production")])
+def test_the_command_says_which_set_up_this_is(
+    settings: Settings, capsys: pytest.CaptureFixture[str], is_sqlite: bool, name: str
+) -> None:
+    settings.IS_SQLITE = is_sqlite
+    settings.DEBUG = True
+    call_command("check")
+    assert f"(orkesta.I001) Set-up: {name}." in capsys.readouterr().out
 
 
 def test_an_old_sqlite_is_named_before_deploying(
@@ -131,10 +152,10 @@ def test_an_old_sqlite_is_named_before_deploying(
 ) -> None:
     settings.IS_SQLITE = True
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
-    assert "orkesta.W007" in found(deploy=True)
-    assert "orkesta.W007" not in found()
+    assert "orkesta.W008" in found(deploy=True)
+    assert "orkesta.W008" not in found()
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
-    assert "orkesta.W007" not in found(deploy=True)
+    assert "orkesta.W008" not in found(deploy=True)
 
 
 def test_every_finding_has_a_hint(settings: Settings) -> None:
