@@ -1,11 +1,30 @@
 """What every test may ask for: `acme`, and `rival`, who must never see what acme owns."""
 
-import pytest
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+from django.db import connection
+
+from orkesta.database import close_pool
 from tests.callers import Caller, make_key
 from tests.cast import House, make_house
 
 pytest_plugins = ["tests.services"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Django's own; at the end connections of threads would keep PostgreSQL from dropping it."""
+    yield
+    close_pool()
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        connection.close_pool()
 
 
 @pytest.fixture

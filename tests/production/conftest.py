@@ -20,6 +20,7 @@ class Shop:
     """The shared set-up. A test that kills a worker need not replace it."""
 
     cluster: Cluster
+    postgres: MortalPostgres
     valkey: Valkey
     upstream: Upstream
     uvicorn: Web
@@ -32,17 +33,16 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def _shop(
-    postgres_url: str, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+    mortal_postgres: MortalPostgres, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shop]:
     with Upstream() as upstream, ExitStack() as stack:
-        cluster = Cluster(
-            postgres_url, own_valkey.url, tmp_path_factory.mktemp("shop"), upstream, stack=stack
-        )
+        directory = tmp_path_factory.mktemp("shop")
+        cluster = Cluster(mortal_postgres.url, own_valkey.url, directory, upstream, stack=stack)
         cluster.prepare()
         webs = [cluster.start_web("uvicorn"), cluster.start_web("daphne")]
         cluster.keep_workers(2)
         uvicorn, daphne = map(cluster.wait_for_web, webs)
-        yield Shop(cluster, own_valkey, upstream, uvicorn, daphne)
+        yield Shop(cluster, mortal_postgres, own_valkey, upstream, uvicorn, daphne)
 
 
 @pytest.fixture
@@ -52,13 +52,12 @@ def shop(_shop: Shop) -> Shop:
     return _shop
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mortal_postgres() -> Iterator[MortalPostgres]:
-    """A PostgreSQL for one test, which may kill it; never the one of TEST_DATABASE_URL."""
+    """A PostgreSQL that tests may kill and start again; never the one of TEST_DATABASE_URL."""
     try:
         server = MortalPostgres()
     except (ImportError, OSError, RuntimeError, SubprocessError, psycopg.Error) as exc:
         unavailable("PostgreSQL", exc)
-    else:
-        yield server
-        server.remove()
+    yield server
+    server.remove()
