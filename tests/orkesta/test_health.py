@@ -8,6 +8,7 @@ from channels.layers import channel_layers
 from django.conf import settings as live_settings
 from django.db import OperationalError, connection
 from django.db.models import F
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
@@ -94,11 +95,11 @@ def test_without_its_channel_layer_it_is_degraded(
         ({"available_at": F("available_at") - timedelta(seconds=20)}, "ok"),
         ({"available_at": F("available_at") - timedelta(seconds=60)}, "degraded"),
         ({"available_at": F("available_at") + timedelta(seconds=60)}, "ok"),
-        ({"status": TaskStatus.PROCESSING, "lease_until": timezone.now()}, "ok"),
+        ({"status": TaskStatus.PROCESSING, "lease_until": Now()}, "ok"),
         (
             {
                 "status": TaskStatus.PROCESSING,
-                "lease_until": timezone.now() - timedelta(seconds=90),
+                "lease_until": Now() - timedelta(seconds=90),
             },
             "degraded",
         ),
