@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 #: Seconds that running requests get to end by themselves, and running tasks to reach their end.
 GRACE_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 5.0
+#: Connections that may wait to be accepted. Twisted's 50 are few: of 1,000 clients that came at
+#: once, those that found no place tried again after 1, 3, 7, … 31 s.
+BACKLOG: Final = 2048
 #: Close code "service restart" (IANA registry of RFC 6455): come back, nothing is wrong with you.
 SERVICE_RESTART: Final = 1012
 MAX_FRAME_BYTES: Final = 64 * 1024
@@ -50,7 +53,10 @@ class EmbeddedServer(PatientServer):
     ) -> None:
         super().__init__(
             application,
-            endpoints=build_endpoint_description_strings(host=host, port=port),
+            endpoints=[
+                f"{endpoint}:backlog={BACKLOG}"
+                for endpoint in build_endpoint_description_strings(host=host, port=port)
+            ],
             signal_handlers=False,
             ping_interval=settings.ORKESTA_PING_INTERVAL_SECONDS,
             ping_timeout=settings.ORKESTA_PING_TIMEOUT_SECONDS,
