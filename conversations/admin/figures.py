@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from conversations.models import Message, Session, Step, Task
@@ -77,21 +77,17 @@ class Day:
 
 def read_days() -> list[Day]:
     """The last fortnight, day by day, today last."""
-    since = midnight(CHART_DAYS - 1)
-    rows = (
-        _tasks_since(since)
-        .order_by()
-        .annotate(day=TruncDate("created_at"))
-        .values("day")
-        .annotate(tasks=Count("pk"), failed=Count("pk", filter=Q(status=TaskStatus.FAILED)))
-    )
-    found = {row["day"]: row for row in rows}
-    days = [(since + timedelta(days=number)).date() for number in range(CHART_DAYS)]
-    nothing = {"tasks": 0, "failed": 0}
+    starts = [midnight(days) for days in range(CHART_DAYS - 1, -1, -1)]
+    # A sum per day and not a grouping by date, which SQLite would do by calling Python per row.
+    sums = {}
+    for number, start in enumerate(starts):
+        day = Q(created_at__gte=start, created_at__lt=start + timedelta(days=1))
+        sums[f"tasks_{number}"] = Count("pk", filter=day)
+        sums[f"failed_{number}"] = Count("pk", filter=day & Q(status=TaskStatus.FAILED))
+    found = _tasks_since(starts[0]).aggregate(**sums)
     return [
-        Day(day.strftime("%d/%m"), row["tasks"], row["failed"])
-        for day in days
-        for row in [found.get(day, nothing)]
+        Day(f"{start:%d/%m}", found[f"tasks_{number}"], found[f"failed_{number}"])
+        for number, start in enumerate(starts)
     ]
 
 
