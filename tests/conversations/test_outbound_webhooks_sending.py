@@ -248,6 +248,22 @@ def test_who_lost_the_claim_writes_nothing(acme: House) -> None:
         assert deliveries.settle(new, Answer(1.0, status=200))
 
 
+def test_what_a_quicker_one_took_between_look_and_claim_is_left_to_it(
+    acme: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_delivery(make_endpoint(acme)[0])
+    update, quicker = deliveries.update_returning, []
+
+    def update_late(*values: Any) -> list[dict[str, Any]]:
+        monkeypatch.undo()
+        quicker.extend(claim_deliveries(limit=1))
+        return update(*values)
+
+    monkeypatch.setattr(deliveries, "update_returning", update_late)
+    assert claim_deliveries(limit=1) == []
+    assert len(quicker) == 1
+
+
 async def test_dispatchers_at_once_send_each_delivery_once(acme: House) -> None:
     async with HostileServer() as server:
         await prepare(acme, server.url("/ok"), count=12)
