@@ -52,7 +52,7 @@ TASK_MOVES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     _T.PAUSED: frozenset({_T.QUEUED, _T.CANCELLED}),
     _T.INPUT_REQUIRED: frozenset({_T.QUEUED, _T.CANCELLED, _T.FAILED}),
     _T.COMPLETED: frozenset(),
-    _T.FAILED: frozenset({_T.QUEUED}),
+    _T.FAILED: frozenset(),
     _T.CANCELLED: frozenset(),
 }
 

@@ -17,7 +17,7 @@ from conversations.services import (
     resume_task,
     retry_task,
 )
-from conversations.states import TASK_MOVES, TaskStatus
+from conversations.states import TASK_MOVES, TERMINAL, TaskStatus
 from orkesta.errors import StateConflict
 from tenants.scope import in_tenant, scopes_disabled, tenant_scope
 from tests.cast import House
@@ -51,6 +51,18 @@ def test_it_moves_a_task_only_as_the_table_allows(
             control(task_id=posted.task.id)  # type: ignore[operator]
         now = TaskStatus(Task.objects.get(pk=posted.task.id).status)
     assert now == frm or now in TASK_MOVES[frm]
+
+
+@pytest.mark.parametrize("frm", sorted(set(TaskStatus) - {TaskStatus.PAUSED}))
+def test_it_resumes_nothing_but_what_is_paused(acme: House, frm: TaskStatus) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, frm)
+    with tenant_scope(acme.id), pytest.raises(StateConflict):
+        resume_task(task_id=posted.task.id)
+
+
+def test_nothing_follows_an_end() -> None:
+    assert {to for end in TERMINAL for to in TASK_MOVES[end]} == set()
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
