@@ -86,9 +86,7 @@ class ApiKeyAdmin(TenantModelAdmin):
     form = NewKeyForm
     empty_icon, empty_text = (
         "key",
-        _(
-            "A key lets your page or app send messages. Make one for each, so you can revoke it alone."
-        ),
+        _("A key lets your page or app send messages. Make one for each and revoke it alone."),
     )
     list_display = ("name", "shown_key", "few_scopes", "state", "used", "expires")
     search_fields = ("name", "kid")
