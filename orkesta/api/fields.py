@@ -4,6 +4,7 @@
 booleans. A value of the wrong kind is still refused: a number is no message.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -88,7 +89,7 @@ class OptionalObject(serializers.DictField):
 
 
 class Body(serializers.Serializer[Any]):
-    """A request body. Keys it does not know have no effect, and `ignored` names them.
+    """A request body. Keys it does not know have no effect, and `ignored_in` names them.
 
     Refusing them would break clients that send one form to several services; keeping silent would
     hide a mistyped `session_id`. So the answer tells.
@@ -96,7 +97,6 @@ class Body(serializers.Serializer[Any]):
 
     MAX_IGNORED: Final = 20
 
-    @property
-    def ignored(self) -> list[str]:
-        unknown = sorted(set(self.initial_data) - set(self.fields))
+    def ignored_in(self, data: Mapping[str, Any]) -> list[str]:
+        unknown = sorted(set(data) - set(self.fields))
         return [name[:100] for name in unknown[: self.MAX_IGNORED]]
