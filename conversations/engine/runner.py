@@ -78,7 +78,7 @@ class Runner:
             else:
                 await self._let_go(work)
         except LeaseLost:
-            logger.info("task %s: attempt %s was fenced", self.claim.task_id, self.claim.attempt)
+            return  # somebody else has it, and the store has said so
         except (DatabaseError, InterfaceError):
             logger.exception("task %s: the database failed", self.claim.task_id)
         except Exception:

@@ -5,6 +5,7 @@ when the row says that somebody else owns the task, or that it is terminal, noth
 `LeaseLost` is raised.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,8 @@ from orkesta.statements import Param
 from routing.models import Agent
 from routing.snapshot import known_version
 from tenants.statements import insert, update
+
+logger = logging.getLogger(__name__)
 
 Ending = Finish | GiveUp
 
@@ -104,7 +107,7 @@ def record(
 def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) -> None:
     """End the task, or hand it back to the queue, with the step that was interrupted, if any."""
     if not _fence(claim, _changes(outcome, step.number if step else None)):
-        raise LeaseLost
+        raise _fenced(claim)
     told = facts.ending(claim, outcome)
     if step is not None:
         _insert_step(claim, step)
@@ -118,7 +121,7 @@ def finish(claim: Claim, ending: Ending) -> None:
     """End a task whose last step had been recorded without its ending."""
     outcome = _ended(ending)
     if not _fence(claim, _changes(outcome, None)):
-        raise LeaseLost
+        raise _fenced(claim)
     told = facts.ending(claim, outcome)
     place = _place(claim)
     if isinstance(ending, Finish):
@@ -177,14 +180,20 @@ def _obey_wish(claim: Claim, outcome: Outcome | None, num_steps: int) -> Outcome
         .first()
     )
     if row is None:
-        raise LeaseLost
+        raise _fenced(claim)
     if row.wanted == Wanted.CANCEL:
         outcome = Outcome(TaskStatus.CANCELLED, "cancelled")
     elif row.wanted == Wanted.PAUSE and outcome is None:
         outcome = Outcome(TaskStatus.PAUSED, "paused")
     if not _fence(claim, _changes(outcome, num_steps)):
-        raise LeaseLost
+        raise _fenced(claim)
     return outcome
+
+
+def _fenced(claim: Claim) -> LeaseLost:
+    """A worker that was thought dead has written too late. Harmless, and worth knowing of."""
+    logger.warning("task %s: a write of attempt %s was fenced", claim.task_id, claim.attempt)
+    return LeaseLost()
 
 
 def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
