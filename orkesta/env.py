@@ -74,7 +74,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ORCHESTRATOR_LEASE_RENEW_SECONDS", "float", 3.0, "Seconds between renewals of a lease.", _between(0.05, 1200)),
     Variable("ORCHESTRATOR_DELTA_FRAME_MS", "int", 30, "Tokens after the first are coalesced into frames of this many milliseconds.", _between(0, 5000)),
     Variable("ORCHESTRATOR_DEBUG_FAILPOINTS", "bool", False, "Lets ORKESTA_FAILPOINT kill the process; for tests alone."),
-    Variable("ORKESTA_FAILPOINT", "str", "", "`<name>:<n>`: die at the n-th time this failpoint is reached (`orkesta.failpoints`)."),
+    Variable("ORKESTA_FAILPOINT", "str", "", "`<name>:<n>`: die at the n-th time this failpoint is reached; `<name>:<n>:stop`: stand still (`orkesta.failpoints`)."),
     # --- conversations
     Variable("ORCHESTRATOR_MAX_REQUESTS_PER_SESSION", "int", 100, "Messages a session takes when its tier sets no limit of its own.", _between(1, 1_000_000)),
     Variable("ORCHESTRATOR_SESSION_TTL_HOURS", "float", 24.0, "Hours without a message after which a session expires.", _between(0.01, 87_600)),

@@ -1,6 +1,7 @@
-"""Named places where a test may let the process die, as `kill -9` would have it.
+"""Named places where a test may let the process die, as `kill -9` would have it, or stand still.
 
-`ORKESTA_FAILPOINT=<name>:<n>` kills at the n-th time the place is reached, and only where
+`ORKESTA_FAILPOINT=<name>:<n>` kills at the n-th time the place is reached, `<name>:<n>:stop` makes
+the process stand still there until it gets SIGCONT, and both only where
 ORCHESTRATOR_DEBUG_FAILPOINTS is set; everywhere else a place is a look at a setting.
 """
 
@@ -45,9 +46,9 @@ def failpoint(place: Failpoint) -> None:
 
 
 def _reach(place: Failpoint) -> None:
-    name, _, number = settings.ORKESTA_FAILPOINT.partition(":")
+    name, number, *rest = settings.ORKESTA_FAILPOINT.split(":")
     if place != name:
         return
     with _lock:
-        if next(_times) == int(number or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if next(_times) == int(number):
+            os.kill(os.getpid(), signal.SIGSTOP if rest == ["stop"] else signal.SIGKILL)
