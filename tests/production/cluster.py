@@ -133,6 +133,10 @@ class Cluster:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             return connection.execute(statement, params).fetchall()
 
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            connection.execute(statement)
+
     def _start(self, name: str, command: list[str], **more: str) -> Child:
         self.num_started += 1
         name = f"{name}-{self.num_started}"

@@ -4,7 +4,7 @@ from time import monotonic
 import pytest
 
 from tests.production.cluster import SEND, Web, wait_until
-from tests.production.conftest import Shop
+from tests.production.shop import Shop
 from tests.production.upstream import answer_to
 
 pytestmark = [

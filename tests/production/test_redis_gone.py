@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.production.cluster import wait_until
-from tests.production.conftest import Shop
+from tests.production.shop import Shop
 from tests.production.test_streams import open_socket, read_until
 
 pytestmark = [

@@ -8,7 +8,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.production.cluster import Web, wait_until
-from tests.production.conftest import Shop
+from tests.production.shop import Shop
 from tests.production.upstream import answer_to
 
 pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.postgres, pytest.mark.redis]

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.production.conftest import Shop
+from tests.production.shop import Shop
 from tests.production.upstream import answer_to
 
 pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.postgres, pytest.mark.redis]

@@ -61,3 +61,10 @@ def mortal_postgres() -> Iterator[MortalPostgres]:
         unavailable("PostgreSQL", exc)
     yield server
     server.remove()
+
+
+@pytest.fixture
+def empty_shop(shop: Shop) -> Shop:
+    """The same, without anything that was said before."""
+    shop.cluster.execute("TRUNCATE conversations_session CASCADE")
+    return shop

@@ -1,0 +1,108 @@
+import signal
+
+import httpx2
+import psutil
+import pytest
+
+from orkesta.failpoints import Failpoint
+from tests.chaos.checker import faults_in
+from tests.chaos.history import Acknowledged, History
+from tests.production.cluster import SEND, kill, wait_for_worker, wait_until
+from tests.production.shop import Shop
+
+pytestmark = [
+    pytest.mark.xdist_group("production"),
+    pytest.mark.postgres,
+    pytest.mark.redis,
+    pytest.mark.chaos,
+]
+
+
+def armed(failpoint: str) -> dict[str, str]:
+    return {"ORKESTA_FAILPOINT": failpoint, "ORCHESTRATOR_DEBUG_FAILPOINTS": "true"}
+
+
+def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
+    """Everything that was promised holds; nothing else is in the database."""
+    told = Acknowledged(text, sent["task_id"], sent["session_id"])
+    assert faults_in(History([told]), shop.cluster.rows) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Failpoint.TASK_CLAIMED,
+        Failpoint.TEXT_SENT,
+        Failpoint.MODEL_ANSWERED,
+        Failpoint.STEP_WRITTEN,
+        Failpoint.STEP_COMMITTED,
+    ],
+)
+def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: Failpoint) -> None:
+    shop, text = empty_shop, f"muere en {place} [fall] [drip:0.02] #1"
+    rested = shop.cluster.workers
+    for child in rested:
+        kill(child, signal.SIGSTOP)
+    doomed = shop.cluster.start_worker(**armed(f"{place}:1"))
+    wait_for_worker(doomed)
+    sent = shop.uvicorn.send(text)
+    assert doomed.process.wait(10) == -signal.SIGKILL
+    for child in rested:
+        kill(child, signal.SIGCONT)
+    shop.uvicorn.wait_for(sent["task_id"], "completed")
+    check(shop, text, sent)
+
+
+@pytest.mark.parametrize("place", [Failpoint.TASK_WRITTEN, Failpoint.TASK_COMMITTED])
+def test_who_gets_no_answer_asks_again_and_is_not_served_twice(
+    empty_shop: Shop, place: Failpoint
+) -> None:
+    shop, text = empty_shop, f"muere en {place} #1"
+    doomed = shop.cluster.web(**armed(f"{place}:1"))
+    with pytest.raises(httpx2.RemoteProtocolError):
+        doomed.call("POST", SEND, {"message": text}, **{"Idempotency-Key": place})
+    assert doomed.child.process.wait(10) == -signal.SIGKILL
+    answer = shop.uvicorn.call("POST", SEND, {"message": text}, **{"Idempotency-Key": place})
+    assert answer.status_code == 202
+    shop.uvicorn.wait_for(answer.json()["task_id"], "completed")
+    check(shop, text, answer.json())
+
+
+def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop: Shop) -> None:
+    shop, text = empty_shop, "cuelga [hang] #1"
+    rested = shop.cluster.workers
+    for child in rested:
+        kill(child, signal.SIGSTOP)
+    doomed = shop.cluster.start_worker(**armed(f"{Failpoint.CANCEL_HEARD}:1"))
+    wait_for_worker(doomed)
+    before = shop.upstream.answers[text]
+    task_id = shop.uvicorn.send(text)["task_id"]
+    wait_until(lambda: shop.upstream.answers[text] > before, bool, 5)
+    shop.uvicorn.call("POST", f"/api/v1/tasks/{task_id}/cancel")
+    assert doomed.process.wait(10) == -signal.SIGKILL
+    for child in rested:
+        kill(child, signal.SIGCONT)
+    shop.uvicorn.wait_for(task_id, "cancelled")
+    endings = shop.cluster.rows(
+        "SELECT data->>'status' FROM conversations_event WHERE type = 'task.status_changed'"
+        " AND data->>'status' IN ('completed', 'failed', 'cancelled')"
+    )
+    assert endings == [("cancelled",)]
+
+
+def test_a_worker_that_stood_still_too_long_writes_nothing(empty_shop: Shop) -> None:
+    shop, text = empty_shop, "se duerme #1"
+    rested = shop.cluster.workers
+    for child in rested:
+        kill(child, signal.SIGSTOP)
+    sleeper = shop.cluster.start_worker(**armed(f"{Failpoint.MODEL_ANSWERED}:1:stop"))
+    wait_for_worker(sleeper)
+    sent = shop.uvicorn.send(text)
+    process = psutil.Process(sleeper.process.pid)
+    wait_until(process.status, lambda status: status == psutil.STATUS_STOPPED, 10)
+    for child in rested:
+        kill(child, signal.SIGCONT)
+    shop.uvicorn.wait_for(sent["task_id"], "completed")
+    process.resume()
+    wait_until(sleeper.log.read_text, lambda log: "a write of attempt 1 was fenced" in log, 5)
+    check(shop, text, sent)
