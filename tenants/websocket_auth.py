@@ -104,14 +104,16 @@ def get_ticket_store() -> TicketStore:
     return InMemoryTicketStore()
 
 
-def issue_ticket(*, principal: Principal, session_id: UUID, origin: str = "") -> str:
-    """A ticket for one WebSocket on this session, within `TICKET_SECONDS`.
+def issue_ticket(
+    *, principal: Principal, session_id: UUID, origin: str = "", host: str = ""
+) -> str:
+    """A ticket for one WebSocket on this session, within `TICKET_SECONDS`; `host` is our own name.
 
     Whoever calls has checked that the session is the principal's. Raises ScopeMissing, and
     OriginNotAllowed for an origin from which no browser may connect.
     """
     _require_watching(principal)
-    if origin and not _is_listed(origin):
+    if origin and not is_allowed_origin(origin, host=host):
         raise OriginNotAllowed
     ticket = f"wst_{secrets.token_urlsafe(32)}"
     grant = Grant(principal, session_id, origin)
@@ -138,7 +140,7 @@ def authenticate_socket(handshake: Handshake) -> Principal:
 def is_allowed_origin(origin: str, *, host: str) -> bool:
     """Whether a page from `origin` may connect: a listed one, or one that this host served."""
     served_here = {f"http://{host}".lower(), f"https://{host}".lower()} if host else set()
-    return _is_listed(origin) or origin in served_here
+    return origin in settings.ALLOWED_ORIGINS or origin in served_here
 
 
 def check_still_valid(principal: Principal) -> None:
@@ -179,10 +181,6 @@ def _principal(handshake: Handshake, origin: str) -> Principal:
 def _require_watching(principal: Principal) -> None:
     if not WATCHING & principal.scopes:
         raise ScopeMissing("Watching needs the scope chat:write or tasks:read.")
-
-
-def _is_listed(origin: str) -> bool:
-    return origin in settings.ALLOWED_ORIGINS
 
 
 def _name(ticket: str) -> str:

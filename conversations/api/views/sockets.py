@@ -48,7 +48,9 @@ class SocketTicketView(Endpoint):
         given, _ = read_body(TicketRequestSerializer, request)
         session = selectors.get_session(given["session_id"])
         origin = given["origin"] or request.headers.get("Origin", "")
-        ticket = issue_ticket(principal=principal, session_id=session.id, origin=origin)
+        ticket = issue_ticket(
+            principal=principal, session_id=session.id, origin=origin, host=request.get_host()
+        )
         issued = {
             "ticket": ticket,
             "expires_in": TICKET_SECONDS,
