@@ -131,6 +131,14 @@ async def test_an_idle_watcher_finds_lost_events_with_its_ping(acme: House, sett
     assert frames[0]["data"]["seq"] == frames[1]["seq"] == writer.last_seq
 
 
+async def test_from_now_on_means_a_cursor_of_now(acme: House, settings: Any) -> None:
+    settings.ORKESTA_PING_INTERVAL_SECONDS = 0.05
+    writer = await start_writer(acme)
+    async with watch(writer, cursor=LATEST) as watching:
+        frames = await read_until(watching, "ping")
+    assert (frames[-1]["cursor"], watching.cursor) == ("4", "4")
+
+
 async def test_a_watcher_that_lags_reads_the_database_instead(acme: House) -> None:
     writer = await start_writer(acme)
     client = PlainClient()
