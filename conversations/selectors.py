@@ -1,12 +1,27 @@
 """Reads of conversations, under a tenant scope; absent and foreign rows look the same."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, Prefetch, QuerySet
+from django.db.models import BigIntegerField, Count, Max, Min, Prefetch, QuerySet, UUIDField
 
 from conversations.errors import BatchNotFound, SessionNotFound, TaskNotFound
 from conversations.models import Batch, Event, Message, Session, Step, Task
+from orkesta.statements import Param
+from tenants.statements import TenantStatement, select
+
+_EVENT_COLUMNS: Final = (
+    "id",
+    "tenant_id",
+    "session_id",
+    "task_id",
+    "seq",
+    "type",
+    "data",
+    "created_at",
+)
 
 
 def get_session(session_id: UUID) -> Session:
@@ -61,8 +76,22 @@ def list_steps(task_id: UUID) -> QuerySet[Step]:
 
 def list_events(session_id: UUID, *, after_seq: int = 0, limit: int = 500) -> list[Event]:
     """The session's events numbered above `after_seq`, oldest first, at most `limit`."""
-    return list(
-        Event.objects.filter(session_id=session_id, seq__gt=after_seq).order_by("seq")[:limit]
+    rows = _events_after(limit)(session_id=session_id, after_seq=after_seq)
+    return [Event(**dict(zip(_EVENT_COLUMNS, row, strict=True))) for row in rows]
+
+
+# Every watcher reads this at its start and at each gap, all of them at once after a restart.
+@lru_cache(maxsize=64)
+def _events_after(limit: int) -> TenantStatement:
+    return select(
+        lambda: (
+            Event.objects.filter(
+                session_id=Param("session_id", UUIDField()),
+                seq__gt=Param("after_seq", BigIntegerField()),
+            )
+            .order_by("seq")
+            .values_list(*_EVENT_COLUMNS)[:limit]
+        )
     )
 
 
