@@ -31,6 +31,12 @@ run: $(RUNTIME) .env ## Server, worker and demo tenant on http://127.0.0.1:8000 
 test: $(DEVELOPMENT) ## The whole test suite (ARGS='-k words' narrows it)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
+.PHONY: chaos
+chaos: $(DEVELOPMENT) ## Kill everything, for long (TASKS=10000 KILLS=50 FREEZES=10 WORKERS=4 SEED=1)
+	$(BIN)/python -m tests.chaos production --tasks $(or $(TASKS),10000) --kills $(or $(KILLS),50) \
+		--freezes $(or $(FREEZES),10) --workers $(or $(WORKERS),4) --seed $(or $(SEED),1)
+	$(BIN)/python -m tests.chaos embedded --tasks $(or $(EMBEDDED_TASKS),2000) --kills 100 --seed $(or $(SEED),1)
+
 .PHONY: check
 check: $(DEVELOPMENT) ## Everything that must hold: what CI runs
 	$(BIN)/ruff format --check .

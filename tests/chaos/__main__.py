@@ -1,0 +1,98 @@
+"""The long form: `make chaos`. Prints what happened, and ends with 1 when a promise was broken.
+
+python -m tests.chaos production --tasks 10000 --workers 4 --kills 50 --freezes 10
+python -m tests.chaos embedded --tasks 2000 --kills 100
+"""
+
+import argparse
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.chaos.checker import poisoned_tasks
+from tests.chaos.embedded import installation
+from tests.chaos.production import Adversary, storm_over
+from tests.chaos.storm import Storm
+from tests.production.cluster import Cluster
+from tests.production.postgres import MortalPostgres
+from tests.production.upstream import Upstream
+from tests.services import Valkey
+
+SETTLE_SECONDS = 120.0
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def production(args: argparse.Namespace) -> int:
+    """PostgreSQL, Valkey, two web servers and some workers; all of them but the web servers die."""
+    with tempfile.TemporaryDirectory() as directory, Upstream() as upstream, ExitStack() as stack:
+        postgres, valkey = MortalPostgres(), Valkey()
+        stack.callback(postgres.remove)
+        stack.callback(valkey.kill)
+        cluster = Cluster(postgres.url, valkey.url, Path(directory), upstream)
+        stack.enter_context(cluster.stack)
+        cluster.prepare()
+        webs = [cluster.wait_for_web(cluster.start_web()) for _ in range(2)]
+        cluster.keep_workers(args.workers)
+        adversary = Adversary(cluster, postgres, valkey, num_workers=args.workers)
+        faults = adversary.faults(
+            kills=args.kills, freezes=args.freezes, postgres=args.postgres, valkey=args.valkey
+        )
+        size = {"seed": args.seed, "num_tasks": args.tasks, "num_talkers": 12}
+        ports = [web.port for web in webs]
+        storm = storm_over(cluster, adversary, faults, ports, **size, max_unfinished=120)
+        broken = tell(storm, upstream)
+        say(f"writes fenced: {adversary.num_fenced()}")
+        return broken or int(args.freezes > 0 and not adversary.num_fenced())
+
+
+def embedded(args: argparse.Namespace) -> int:
+    """One process on one SQLite file, killed and started again."""
+    with tempfile.TemporaryDirectory() as directory, installation(Path(directory)) as one:
+        broken = tell(
+            one.storm(kills=args.kills, seed=args.seed, num_tasks=args.tasks), one.upstream
+        )
+        integrity = one.rows("PRAGMA integrity_check")
+        say(f"integrity_check: {integrity}")
+        return broken or int(integrity != [("ok",)])
+
+
+def tell(storm: Storm, upstream: Upstream) -> int:
+    """Let it rage, and report."""
+    seconds = storm.rage(seconds_to_settle=SETTLE_SECONDS)
+    history = storm.history
+    steps = storm.rows("SELECT count(*) FROM conversations_step")[0][0]
+    attempts = storm.rows("SELECT max(attempt), sum(attempt - 1) FROM conversations_task")[0]
+    calls = upstream.answers.total() + upstream.decisions.total()
+    say(f"seed {storm.seed}: {len(history.acknowledged)} tasks, {steps} steps, {seconds:.0f} s")
+    say(f"faults: {len(storm.faults)}; claims beyond the first: {attempts[1]}, most {attempts[0]}")
+    say(f"requests repeated: {history.num_repeats}, answered {sorted(history.statuses)}")
+    say(f"calls of the upstream beyond one per step: {calls - steps}")
+    say(f"tasks that three workers died of: {len(poisoned_tasks(storm.rows))}")
+    broken = storm.broken_promises()
+    say(f"promises broken: {len(broken)}")
+    for fault in broken[:20]:
+        say(f"  {fault}")
+    return int(bool(broken))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("setup", choices=["production", "embedded"])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--freezes", type=int, default=10)
+    parser.add_argument("--postgres", type=int, default=3)
+    parser.add_argument("--valkey", type=int, default=3)
+    args = parser.parse_args()
+    return production(args) if args.setup == "production" else embedded(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
