@@ -7,6 +7,8 @@ from django.db import IntegrityError, OperationalError
 from conversations.engine import insistence
 from conversations.engine.insistence import AlreadyRecorded, insist
 
+# Units run in database threads, which look after their connections before and after.
+pytestmark = pytest.mark.django_db(transaction=True)
 TENANT = UUID(int=1)
 
 
