@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import django
 import orjson
@@ -24,8 +25,11 @@ from django.db.backends.signals import connection_created  # noqa: E402
 from bench.talkers import MESSAGES, Variant  # noqa: E402
 from bench.tenant import make_tenant  # noqa: E402
 from conversations.engine.worker import Worker  # noqa: E402
+from conversations.models import Task  # noqa: E402
 from conversations.services import open_session, post_message  # noqa: E402
+from conversations.states import TaskStatus  # noqa: E402
 from orkesta.database import close_pool  # noqa: E402
+from routing.gateway import get_gateway  # noqa: E402
 from tenants.authentication import authenticate_key  # noqa: E402
 from tenants.principals import Principal  # noqa: E402
 from tenants.scope import in_tenant  # noqa: E402
@@ -73,14 +77,24 @@ async def count(principal: Principal, variant: Variant) -> dict[str, list[str]]:
             )
         with counted(engine):
             await worker.run_once()
+    status = await in_tenant(tenant_id, _status_of_newest, session.id)
+    if status != TaskStatus.COMPLETED:
+        raise RuntimeError(f"The turn that was counted is {status}.")
     return {"edge": edge, "engine": engine}
+
+
+def _status_of_newest(session_id: UUID) -> str:
+    return Task.objects.filter(session_id=session_id).latest("seq").status
 
 
 async def main(llm_url: str) -> dict[str, dict[str, list[str]]]:
     loop = asyncio.get_running_loop()
     key = (await loop.run_in_executor(None, make_tenant, llm_url))["key"]
     principal = await loop.run_in_executor(None, authenticate_key, key)
-    return {variant.value: await count(principal, variant) for variant in Variant}
+    try:
+        return {variant.value: await count(principal, variant) for variant in Variant}
+    finally:
+        await get_gateway().aclose()
 
 
 if __name__ == "__main__":
