@@ -29,7 +29,15 @@ run: $(RUNTIME) .env ## Server, worker and demo tenant on http://127.0.0.1:8000 
 
 .PHONY: test
 test: $(DEVELOPMENT) ## The whole test suite (ARGS='-k words' narrows it)
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(OUTAGES:%=--ignore=%) $(ARGS)
+
+# These stop and start servers under one cluster of processes, and want the machine for themselves.
+OUTAGES := $(filter-out %/test_same_on_postgres.py,$(wildcard tests/production/test_*.py)) \
+	tests/chaos/test_production.py
+
+.PHONY: production
+production: $(DEVELOPMENT) ## Web servers and workers on PostgreSQL and Valkey, which are killed and come back
+	@$(BIN)/python -m pytest $(OUTAGES) $(ARGS)
 
 .PHONY: chaos
 chaos: $(DEVELOPMENT) ## Kill everything, for long (TASKS=10000 KILLS=50 FREEZES=10 WORKERS=4 SEED=1)
