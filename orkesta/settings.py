@@ -257,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         "Wanted": "conversations.states.Wanted",
         "Role": "conversations.models.Message.Role",
         "AgentKind": "routing.models.Agent.Kind",
+        "PromptStatus": "prompts.models.PromptVersion.Status",
         "DeliveryStatus": "conversations.trigger_models.WebhookDelivery.Status",
         "WebhookEvent": "conversations.triggers.events.WebhookEvent",
     },

@@ -9,6 +9,8 @@
       - TemplateTooLarge          template_too_large: output, text or work above its bound
       - TemplateTimeout           template_timeout: killed by the clock
     - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
+  + NotFound (404)
+    - PromptNotFound, PromptVersionNotFound
   + StateConflict (409)
     - VersionNotDraft             version_not_draft: it was published, so its text stays
   + Unavailable (503)
@@ -18,7 +20,15 @@
 
 from typing import Any
 
-from orkesta.errors import Invalid, OrkestaError, StateConflict, Unavailable
+from orkesta.errors import Invalid, NotFound, OrkestaError, StateConflict, Unavailable
+
+
+class PromptNotFound(NotFound):
+    """There is no such prompt here."""
+
+
+class PromptVersionNotFound(NotFound):
+    """The prompt has no version with that number."""
 
 
 class TemplateError(Invalid):

@@ -1,13 +1,16 @@
 """Reads of prompts, under an active tenant scope."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
+from prompts.errors import PromptNotFound, PromptVersionNotFound
 from prompts.models import Prompt, PromptVersion
 
 Status = PromptVersion.Status
+#: Beyond this PostgreSQL would call the number out of range instead of absent.
+MAX_NUMBER: Final = 2**31 - 1
 
 
 def list_prompts() -> QuerySet[Any]:
@@ -24,6 +27,26 @@ def list_prompts() -> QuerySet[Any]:
         published_at=Subquery(published.values("published_at")[:1]),
         newest_draft=Subquery(drafts.values("number")[:1]),
     )
+
+
+def get_prompt(slug: str) -> Any:
+    """The prompt as `list_prompts` gives it. Raises PromptNotFound."""
+    prompt = list_prompts().filter(slug=slug).first()
+    if prompt is None:
+        raise PromptNotFound
+    return prompt
+
+
+def get_version(slug: str, number: int) -> PromptVersion:
+    """Version `number` of the prompt called `slug`. Raises PromptNotFound, PromptVersionNotFound.
+
+    An absent prompt and an absent version look the same from outside.
+    """
+    rows = PromptVersion.objects.select_related("prompt__tenant")
+    version = rows.filter(prompt=get_prompt(slug), number=min(number, MAX_NUMBER)).first()
+    if version is None:
+        raise PromptVersionNotFound
+    return version
 
 
 def list_versions(prompt_id: UUID) -> QuerySet[PromptVersion]:

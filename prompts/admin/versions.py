@@ -20,11 +20,11 @@ from prompts.admin.forms import VersionForm
 from prompts.admin.side_by_side import folded, side_by_side
 from prompts.diff import diff_texts
 from prompts.errors import VersionNotDraft
-from prompts.models import Prompt, PromptVersion
-from prompts.rendering import render_isolated, sample_variables
+from prompts.models import PromptVersion
+from prompts.previews import sample_of
+from prompts.rendering import render_isolated
 from prompts.selectors import find_version
 from prompts.services import (
-    GIVEN,
     check_source,
     discard_draft,
     edit_draft,
@@ -34,7 +34,7 @@ from prompts.services import (
 from prompts.tokens import count_tokens
 from tenants.admin.model_admin import refused_form
 from tenants.admin.pages import page_context
-from tenants.admin_scope import person_of, tenant_of
+from tenants.admin_scope import person_of
 
 View = Callable[..., HttpResponse]
 
@@ -138,7 +138,7 @@ class VersionPages:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
         version = self._version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
-        context = looked_at(source, sample_of(request, version.prompt))
+        context = looked_at(source, sample_of(version.prompt))
         return render(request, "orkesta/prompts/preview.html", context)
 
     def compare(
@@ -177,7 +177,7 @@ class VersionPages:
         source = str(form["source"].value() or "")
         title = _("Version %(number)d") % {"number": version.number}
         context = self._context(request, version, title) | looked_at(
-            source, sample_of(request, version.prompt)
+            source, sample_of(version.prompt)
         )
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
@@ -190,18 +190,6 @@ class VersionPages:
             "is_draft": version.status == PromptVersion.Status.DRAFT,
             "may_edit": self.admin.has_change_permission(request),
         }
-
-
-def sample_of(request: HttpRequest, prompt: Prompt) -> dict[str, Any]:
-    """What a preview is rendered with: the tenant as it is, and an agent that uses the prompt."""
-    sample: dict[str, Any] = sample_variables(GIVEN)
-    tenant = tenant_of(request)
-    if tenant is not None:
-        names = ("slug", "name", "business_context")
-        sample["tenant"] = {name: getattr(tenant, name) for name in names}
-    # Agents live a storey above; the relation leads up to them without an import.
-    agent = prompt.agents.values("slug", "name", "description").first()
-    return sample | {"agent": agent or sample["agent"]}
 
 
 def looked_at(source: str, sample: dict[str, Any]) -> dict[str, Any]:

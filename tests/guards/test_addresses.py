@@ -19,7 +19,9 @@ from tests.guards.addresses import Address, addresses
 #: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
 OPEN = {"schema", "docs", ""}
 #: Whose id each parameter of a route is.
-PARAMETERS = ("session_id", "task_id", "batch_id", *TRIGGER_IDS)
+PARAMETERS = ("session_id", "task_id", "batch_id", "prompt_slug", *TRIGGER_IDS)
+#: Parameters that mean something only beside another one.
+PLAIN = {"number": 1}
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
 BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
@@ -28,11 +30,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "task-fork": {"after_step": 0},
     "batches": {"requests": [{"message": "hola", "session_id": "session_id"}]},
     "ws-tickets": {"session_id": "session_id"},
+    "prompt-versions": {"source": "Hola."},
 }
 #: Addresses at which something new is made, of nothing that was there before.
 MADE_FROM_NOTHING = {"sessions", "schedules", "inbound-webhooks", "webhook-endpoints"}
 #: Addresses that take neither a parameter nor an id in the body.
-LISTS = {"tasks", "agents", "batches"} | MADE_FROM_NOTHING
+LISTS = {"tasks", "agents", "batches", "prompts"} | MADE_FROM_NOTHING
 CANARY = "canary-of-the-rival"
 
 API = [found for found in addresses("api/v1/") if found.name not in OPEN]
@@ -53,6 +56,7 @@ class Rows:
     session_id: Any
     task_id: Any
     batch_id: Any
+    prompt_slug: Any
     schedule_id: Any
     inbound_id: Any
     endpoint_id: Any
@@ -70,7 +74,7 @@ def theirs(rival: House) -> Rows:
             name=CANARY,
         )
         task = batch.tasks.get()
-    return Rows(task.session_id, task.id, batch.id, **make_triggers(rival, CANARY))
+    return Rows(task.session_id, task.id, batch.id, CANARY, **make_triggers(rival, CANARY))
 
 
 def key_of(house: House, *scopes: str) -> str:
@@ -83,7 +87,10 @@ def call(door: tuple[Address, str], rows: Rows, key: str = "") -> HttpResponse:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = _filled(BODIES.get(address.name, {}), rows)
     return Client(headers=headers).generic(
-        method, address.path(**vars(rows)), json.dumps(body), content_type="application/json"
+        method,
+        address.path(**vars(rows), **PLAIN),
+        json.dumps(body),
+        content_type="application/json",
     )
 
 
@@ -105,7 +112,7 @@ def test_every_address_of_the_api_is_known_to_this_test() -> None:
     assert API
     for found in API:
         assert found.name, f"{found.route} needs a name"
-        assert set(found.parameters) <= set(PARAMETERS), f"{found.route}: whose id is that?"
+        assert set(found.parameters) <= {*PARAMETERS, *PLAIN}, f"{found.route}: whose id is that?"
         known = bool(found.parameters) or found.name in BODIES or found.name in LISTS
         assert known, f"{found.route}: does its body name rows? Add it to BODIES or to LISTS"
     assert set(BODIES) | LISTS <= {found.name for found in API}
@@ -140,7 +147,7 @@ def test_another_tenants_rows_are_not_there(
     foreign, absent = call(door, theirs, key), call(door, nobodys, key)
     assert foreign.status_code == 404
     assert told(foreign) == told(absent)
-    assert CANARY not in foreign.content.decode()
+    assert CANARY not in json.dumps(told(foreign))
     with tenant_scope(Session._base_manager.get(pk=theirs.session_id).tenant_id):
         assert Task.objects.get(pk=theirs.task_id).wanted == ""
         assert Session.objects.get(pk=theirs.session_id).status == "open"

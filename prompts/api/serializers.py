@@ -1,0 +1,58 @@
+"""What the API of prompts takes and gives."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from orkesta.api.fields import Body, OptionalObject, OptionalText, Text
+from prompts.models import PromptVersion
+
+
+class PromptSerializer(serializers.Serializer[Any]):
+    """A prompt: what an agent is told, of which one version is live."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    task_type = serializers.CharField()
+    description = serializers.CharField()
+    published_version = serializers.IntegerField(
+        source="published_number", allow_null=True, help_text="Number of the live version."
+    )
+    newest_draft = serializers.IntegerField(
+        allow_null=True, help_text="Number of the newest draft, or null."
+    )
+    created_at = serializers.DateTimeField()
+
+
+class PromptVersionSerializer(serializers.Serializer[Any]):
+    """One numbered text; once published it never changes."""
+
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(PromptVersion.Status.choices)
+    notes = serializers.CharField()
+    num_tokens = serializers.IntegerField(help_text="Of the text as written, in o200k tokens.")
+    created_at = serializers.DateTimeField()
+    published_at = serializers.DateTimeField(allow_null=True)
+
+
+class PromptVersionDetailSerializer(PromptVersionSerializer):
+    source = serializers.CharField(help_text="The template.")  # type: ignore[assignment]
+
+
+class DraftSerializer(Body):
+    """The text of a new draft."""
+
+    source = Text(max_length=32_768, help_text="The template.")  # type: ignore[assignment]
+    notes = OptionalText(max_length=500, help_text="What is new in it.")
+
+
+class RenderSerializer(Body):
+    """What the template is filled with; what is not given is filled with samples."""
+
+    variables = OptionalObject(help_text="Any of `agent`, `tenant`, `user`, `context`.")
+
+
+class RenderedSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField()
+    num_tokens = serializers.IntegerField()
+    is_exact = serializers.BooleanField(help_text="False when the tokens were estimated.")

@@ -1,0 +1,147 @@
+"""Prompts for front ends and pipelines: read them, write drafts, look at them filled, publish."""
+
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from orkesta.api.endpoint import Endpoint, answer_page, read_body
+from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
+from prompts.api.serializers import (
+    DraftSerializer,
+    PromptSerializer,
+    PromptVersionDetailSerializer,
+    PromptVersionSerializer,
+    RenderedSerializer,
+    RenderSerializer,
+)
+from prompts.previews import render_version
+from prompts.selectors import get_prompt, get_version, list_prompts, list_versions
+from prompts.services import publish_version, save_draft
+from tenants.idempotency import idempotent
+from tenants.principals import Scope
+
+_TAGS = ["prompts"]
+
+
+class PromptListView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ}
+
+    @extend_schema(
+        operation_id="prompts_list",
+        summary="List prompts, newest first",
+        tags=_TAGS,
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(PromptSerializer)} | problems(400, 422),
+    )
+    def get(self, request: Request) -> Response:
+        return answer_page(list_prompts(), PromptSerializer, request)
+
+
+class PromptView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ}
+
+    @extend_schema(
+        operation_id="prompts_get",
+        summary="Get a prompt",
+        tags=_TAGS,
+        responses={200: PromptSerializer} | problems(404),
+    )
+    def get(self, request: Request, prompt_slug: str) -> Response:
+        return Response(PromptSerializer(get_prompt(prompt_slug)).data)
+
+
+class PromptVersionListView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ, "POST": Scope.PROMPTS_WRITE}
+
+    @extend_schema(
+        operation_id="prompt_versions_list",
+        summary="List the versions of a prompt, newest first",
+        tags=_TAGS,
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(PromptVersionSerializer)} | problems(400, 404, 422),
+    )
+    def get(self, request: Request, prompt_slug: str) -> Response:
+        rows = list_versions(get_prompt(prompt_slug).pk)
+        return answer_page(rows, PromptVersionSerializer, request)
+
+    @idempotent
+    @extend_schema(
+        operation_id="prompt_versions_create",
+        summary="Save a draft",
+        description="A new draft with the prompt's next number. Nobody is told of it until it is "
+        "published. A text that cannot run, or that uses an unknown variable, is refused with "
+        "line and column.",
+        tags=_TAGS,
+        request=DraftSerializer,
+        responses={201: PromptVersionDetailSerializer} | problems(404, has_body=True),
+        examples=[
+            OpenApiExample(
+                "warmer",
+                request_only=True,
+                value={"source": "Eres {{ agent.name }}. Saluda con calidez.", "notes": "Warmer"},
+            )
+        ],
+    )
+    def post(self, request: Request, prompt_slug: str) -> Response:
+        prompt = get_prompt(prompt_slug)
+        given, _ = read_body(DraftSerializer, request)
+        version = save_draft(prompt=prompt, source=given["source"], notes=given["notes"])
+        place = reverse("prompt-version", args=[prompt_slug, version.number])
+        shown = PromptVersionDetailSerializer(version).data
+        return Response(shown, status=201, headers={"Location": place})
+
+
+class PromptVersionView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ}
+
+    @extend_schema(
+        operation_id="prompt_versions_get",
+        summary="Get a version with its text",
+        tags=_TAGS,
+        responses={200: PromptVersionDetailSerializer} | problems(404),
+    )
+    def get(self, request: Request, prompt_slug: str, number: int) -> Response:
+        return Response(PromptVersionDetailSerializer(get_version(prompt_slug, number)).data)
+
+
+class PromptRenderView(Endpoint):
+    required_scopes = {"POST": Scope.PROMPTS_READ}
+
+    @idempotent
+    @extend_schema(
+        operation_id="prompt_versions_render",
+        summary="Fill a version, for a look",
+        description="Nothing is stored and no LLM is asked. What `variables` does not give is "
+        "filled with samples.",
+        tags=_TAGS,
+        request=RenderSerializer,
+        responses={200: RenderedSerializer} | problems(404, has_body=True),
+        examples=[
+            OpenApiExample("a customer", request_only=True, value={"variables": {"user": {}}})
+        ],
+    )
+    def post(self, request: Request, prompt_slug: str, number: int) -> Response:
+        version = get_version(prompt_slug, number)
+        given, _ = read_body(RenderSerializer, request)
+        text, tokens = render_version(version=version, variables=given["variables"])
+        shown = {"text": text, "num_tokens": tokens.count, "is_exact": tokens.is_exact}
+        return Response(RenderedSerializer(shown).data)
+
+
+class PromptPublishView(Endpoint):
+    required_scopes = {"POST": Scope.PROMPTS_WRITE}
+
+    @idempotent
+    @extend_schema(
+        operation_id="prompt_versions_publish",
+        summary="Publish a version",
+        description="Agents are told it from their next task on; running tasks keep the version "
+        "they began with. Publishing an older version is rolling back.",
+        tags=_TAGS,
+        request=None,
+        responses={200: PromptVersionSerializer} | problems(404, 422),
+    )
+    def post(self, request: Request, prompt_slug: str, number: int) -> Response:
+        version = publish_version(version=get_version(prompt_slug, number))
+        return Response(PromptVersionSerializer(version).data)
