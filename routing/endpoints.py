@@ -1,4 +1,4 @@
-"""Addresses of LLM endpoints, as they may be stored."""
+"""Addresses of LLM endpoints, tools and MCP servers, as they may be stored."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,12 +17,18 @@ def validate_endpoint_url(value: str) -> None:
     """
     if value == OFFLINE_URL:
         return
+    validate_called_url(value)
+    parts = urlsplit(value)
+    if parts.query or parts.fragment:
+        raise ValidationError(_("Enter the address without a query or fragment."))
+
+
+def validate_called_url(value: str) -> None:
+    """Accepts http(s) addresses that this installation lets tenants call."""
     try:
         check_url(value, configured_policy())
-        parts = urlsplit(value)
+        urlsplit(value)
     except (UrlNotAllowed, ValueError) as exc:
         raise ValidationError(
             _("This address cannot be called: use http(s), a public host and no credentials.")
         ) from exc
-    if parts.query or parts.fragment:
-        raise ValidationError(_("Enter the address without a query or fragment."))

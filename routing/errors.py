@@ -10,12 +10,18 @@
     - LLMAuthFailed             llm_auth_failed     it refuses the key; repeating is no use
 
     - CircuitOpen (503)         circuit_open        it failed again and again; nobody was asked
+  + ToolError                   tool_error
+    - ToolRetry                 tool_retry          the model may correct itself and call again
+    - ToolFailed                tool_failed         final: calling again is no use
+      - ToolTimeout (504)       tool_timeout        no answer in time; perhaps it acted all the same
+      - ToolUnreachable         tool_unreachable    no connection, or one that broke
+      - ToolCircuitOpen (503)   tool_circuit_open   it failed again and again; nobody was asked
 * Unavailable (503)
   + NoAgent                     no_agent            the tenant has no active agent
   + AgentNotReady               agent_not_ready     it lacks a published prompt or an endpoint
 
-Messages of LLM errors are safe to show: no key, no URL beyond its host, no text of the provider
-that was not redacted (`routing.llm.translation`).
+Messages of LLM and tool errors are safe to show: no key, no URL beyond its host, no text of the
+other side that was not redacted (`routing.llm.translation`, `routing.tools.redacting`).
 """
 
 from orkesta.errors import Unavailable, Upstream
@@ -71,6 +77,49 @@ class CircuitOpen(LLMError):
     """This LLM endpoint has failed again and again; it is left alone for a moment."""
 
     code = "circuit_open"
+    http_status = 503
+
+
+class ToolError(Upstream):
+    """A tool could not be used."""
+
+    code = "tool_error"
+    retryable = False
+
+
+class ToolRetry(ToolError):
+    """The tool did not accept the call as it was made."""
+
+    code = "tool_retry"
+
+
+class ToolFailed(ToolError):
+    """The tool failed.
+
+    The detail `is_outcome_unknown` is True when the call went out and nobody knows whether it took
+    effect.
+    """
+
+    code = "tool_failed"
+
+
+class ToolTimeout(ToolFailed):
+    """The tool did not answer in time."""
+
+    code = "tool_timeout"
+    http_status = 504
+
+
+class ToolUnreachable(ToolFailed):
+    """The tool cannot be reached."""
+
+    code = "tool_unreachable"
+
+
+class ToolCircuitOpen(ToolFailed):
+    """This tool has failed again and again; it is left alone for a moment."""
+
+    code = "tool_circuit_open"
     http_status = 503
 
 

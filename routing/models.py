@@ -13,8 +13,11 @@ from orkesta.ids import uuid7
 from prompts.models import Prompt
 from routing.endpoints import OFFLINE_URL, validate_endpoint_url
 from routing.rules import RuleInvalid, compile_condition
+from routing.tool_models import AgentTool, McpServer, Tool
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
+
+__all__ = ["Agent", "AgentTool", "LLMEndpoint", "McpServer", "RoutingRule", "Tool"]
 
 
 class LLMEndpoint(TenantModel):

@@ -23,6 +23,8 @@ from prompts.rendering import CompiledTemplate, compile_template
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, RoutingRule
 from routing.rules import Rule, compile_condition
+from routing.tools.building import read_tools
+from routing.tools.values import ToolSnapshot
 from tenants.models import Tenant
 from tenants.selectors import get_tenant
 
@@ -51,6 +53,7 @@ class AgentSnapshot:
     max_tokens_per_step: int
     max_steps: int
     timeout_seconds: float
+    tools: tuple[ToolSnapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,13 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         .select_related("prompt")
         .prefetch_related(Prefetch("prompt__versions", published, to_attr="published"))
     )
-    agents = {row.slug: _agent_snapshot(row, _endpoint_of(row, endpoints, default)) for row in rows}
+    tools = read_tools(tenant.time_zone)
+    agents = {
+        row.slug: _agent_snapshot(
+            row, _endpoint_of(row, endpoints, default), tools=tools.get(row.pk, ())
+        )
+        for row in rows
+    }
     rules = RoutingRule.objects.filter(is_active=True, agent__is_active=True).select_related(
         "agent"
     )
@@ -155,7 +164,9 @@ def _endpoint_of(
     return endpoints.get(row.llm_endpoint_id, default) if row.llm_endpoint_id else default
 
 
-def _agent_snapshot(row: Agent, endpoint: LLMEndpoint | None) -> AgentSnapshot:
+def _agent_snapshot(
+    row: Agent, endpoint: LLMEndpoint | None, *, tools: tuple[ToolSnapshot, ...]
+) -> AgentSnapshot:
     versions: list[PromptVersion] = getattr(row.prompt, "published", [])
     return AgentSnapshot(
         slug=row.slug,
@@ -168,6 +179,7 @@ def _agent_snapshot(row: Agent, endpoint: LLMEndpoint | None) -> AgentSnapshot:
         max_tokens_per_step=row.max_tokens_per_step,
         max_steps=row.max_steps,
         timeout_seconds=row.timeout_seconds,
+        tools=tools,
     )
 
 

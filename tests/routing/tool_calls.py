@@ -1,0 +1,67 @@
+"""Tools made by hand, and a call of one."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from routing.tools import Recovery, Risk, ToolContext, ToolKind, ToolResult, ToolSnapshot
+from routing.tools.builtin import BuiltinCaller, get_builtin
+from routing.tools.schema import compile_schema, hash_of
+
+
+def a_call(**values: Any) -> ToolContext:
+    given = {
+        "tenant_id": uuid4(),
+        "session_id": uuid4(),
+        "task_id": uuid4(),
+        "agent_slug": "sales",
+        "user_ref": "customer-7",
+        "idempotency_key": "task:3:call-1",
+    }
+    return ToolContext(**(given | values))
+
+
+@dataclass
+class Answering:
+    """A caller that gives back `result`, or raises it, and remembers its calls."""
+
+    result: Any = field(default_factory=lambda: ToolResult("done", {"done": True}))
+    breaker_name: str = ""
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    async def call(self, tool: ToolSnapshot, arguments: Any, context: ToolContext) -> ToolResult:
+        self.calls.append(dict(arguments))
+        if isinstance(self.result, Exception):
+            raise self.result
+        assert isinstance(self.result, ToolResult)
+        return self.result
+
+    async def check(self, tool: ToolSnapshot, context: ToolContext) -> ToolResult | None:
+        return None
+
+
+def made_tool(**values: Any) -> ToolSnapshot:
+    parameters = values.get("parameters", {"type": "object", "properties": {}})
+    given = {
+        "name": "made",
+        "description": "Made for a test.",
+        "parameters": parameters,
+        "risk": Risk.READ,
+        "recovery": Recovery.IDEMPOTENT,
+        "timeout_seconds": 2.0,
+        "schema_hash": hash_of("made", "Made for a test.", parameters),
+        "caller": Answering(),
+        "kind": ToolKind.HTTP,
+        "checker": compile_schema(parameters),
+    }
+    return ToolSnapshot(**(given | values))
+
+
+def builtin_tool(name: str, time_zone: str = "America/Bogota") -> ToolSnapshot:
+    found = get_builtin(name)
+    return made_tool(
+        name=name,
+        parameters=dict(found.parameters),
+        kind=ToolKind.BUILTIN,
+        caller=BuiltinCaller(found, time_zone),
+    )
