@@ -1,6 +1,7 @@
 """Runs the benchmarks and prints what they found.
 
 python -m bench                        all, in the embedded set-up: a few minutes
+python -m bench --setup production     on PostgreSQL and Valkey
 python -m bench --scenario A C         only these
 python -m bench --scale 0.1            a quick look, not a measurement
 """
@@ -15,10 +16,11 @@ from contextlib import ExitStack
 
 from bench import scenarios
 from bench.processes import ChildFailed, end_on_signals
+from bench.production import production
 from bench.report import Result, as_json, as_table
 from bench.rules import routing_among_rules
 from bench.scenarios import Bench
-from bench.setups import SETUPS, Mock, mock_llm
+from bench.setups import Mock, Setup, Shape, embedded, mock_llm
 from bench.statements import statements_per_turn
 
 SERVED: dict[str, Callable[[Bench], Awaitable[Result]]] = {
@@ -27,6 +29,7 @@ SERVED: dict[str, Callable[[Bench], Awaitable[Result]]] = {
     "C": scenarios.a_thousand_at_once,
     "D": scenarios.a_long_session,
 }
+SETUPS: dict[str, Setup] = {"embedded": embedded, "production": production}
 NAMES = (*SERVED, "G", "Q")
 
 
@@ -47,8 +50,10 @@ def results(arguments: argparse.Namespace) -> Iterator[Result]:
 
 
 def _served(mock: Mock, names: list[str], arguments: argparse.Namespace) -> Iterator[Result]:
-    with SETUPS[arguments.setup](mock) as orkesta, asyncio.Runner() as runner:
-        bench = Bench(arguments.setup, mock, orkesta, arguments.scale)
+    shape = Shape(arguments.server, arguments.workers)
+    with SETUPS[arguments.setup](mock, shape) as orkesta, asyncio.Runner() as runner:
+        name = f"{arguments.setup}, {shape.server}" if orkesta.services else arguments.setup
+        bench = Bench(name, mock, orkesta, arguments.scale)
         runner.run(scenarios.warm_up(bench))
         for name in names:
             yield runner.run(_run(SERVED[name], bench))
@@ -66,6 +71,8 @@ def read_arguments() -> argparse.Namespace:
         "--scenario", nargs="*", metavar="NAME", choices=[*NAMES, *map(str.lower, NAMES)]
     )
     parser.add_argument("--setup", choices=SETUPS, default="embedded")
+    parser.add_argument("--server", choices=["uvicorn", "daphne"], default="uvicorn")
+    parser.add_argument("--workers", type=int, default=1, help="production: so many processes")
     parser.add_argument("--scale", type=float, default=1.0, help="1 measures; less only looks")
     parser.add_argument("--verbose", action="store_true", help="print every SQL statement of Q")
     return parser.parse_args()

@@ -114,11 +114,11 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def cpu_seconds(children: Sequence[Child]) -> float:
+def cpu_seconds(pids: Sequence[int]) -> float:
     """CPU time, user and system, that these processes and their children have used so far."""
     total = 0.0
-    for child in children:
-        root = psutil.Process(child.process.pid)
+    for pid in pids:
+        root = psutil.Process(pid)
         for process in [root, *root.children(recursive=True)]:
             times = process.cpu_times()
             total += times.user + times.system

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bench.processes import (
     Child,
@@ -36,16 +37,32 @@ class Mock:
 @dataclass(frozen=True, slots=True)
 class Orkesta:
     """Orkesta, running with the bench tenant in it. `children` are the processes whose CPU time
-    and memory count: servers and workers, not the database.
+    and memory count: servers and workers, not the database. `services` are the pids of PostgreSQL
+    and Valkey, whose CPU time is told apart.
     """
 
     children: tuple[Child, ...]
     port: int
     tenant: str
     key: str
+    services: tuple[int, ...] = ()
+    #: Ends a worker as a crash would, and starts another; None where there is none to spare.
+    crash_worker: Callable[[], None] | None = None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(child.process.pid for child in self.children)
 
 
-Setup = Callable[[Mock], AbstractContextManager[Orkesta]]
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a set-up is made of, where it leaves a choice."""
+
+    server: Literal["uvicorn", "daphne"] = "uvicorn"
+    num_workers: int = 1
+
+
+Setup = Callable[[Mock, Shape], AbstractContextManager[Orkesta]]
 
 
 @contextmanager
@@ -59,7 +76,7 @@ def mock_llm() -> Iterator[Mock]:
 
 
 @contextmanager
-def embedded(mock: Mock) -> Iterator[Orkesta]:
+def embedded(mock: Mock, shape: Shape) -> Iterator[Orkesta]:
     """`manage.py serve` on a fresh SQLite file: one process, no services."""
     with tempfile.TemporaryDirectory(prefix="orkesta-bench-") as directory:
         port = free_port()
@@ -94,8 +111,3 @@ def make_tenant(mock: Mock, *, env: dict[str, str]) -> dict[str, str]:
     """The bench tenant in the database of `env`, its LLM being the mock."""
     made: dict[str, str] = json.loads(run(["-m", "bench.tenant", "--llm", mock.base_url], env=env))
     return made
-
-
-#: `--setup` by name. The production set-up (PostgreSQL, Valkey, web and workers) joins here: a
-#: context manager that starts its services, yields Orkesta and ends them by pid.
-SETUPS: dict[str, Setup] = {"embedded": embedded}
