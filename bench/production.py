@@ -1,4 +1,4 @@
-"""The production set-up: PostgreSQL, Valkey, a web server and workers, each a process of its own."""
+"""The production set-up: PostgreSQL, Valkey, a web server and workers, each of its own process."""
 
 import tempfile
 from collections.abc import Iterator
