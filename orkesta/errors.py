@@ -18,6 +18,7 @@ message. On the wire they all take the shape of RFC 9457 (`application/problem+j
 `problem()` and nowhere else.
 """
 
+import math
 from typing import Any, ClassVar
 
 DOCS_URL = "https://orkesta.dev/errors#"
@@ -212,6 +213,9 @@ def problem(error: OrkestaError, *, request_id: str = "") -> dict[str, Any]:
         "request_id": request_id,
         "retryable": error.retryable,
     }
+    if error.retry_after_seconds is not None:
+        # Sockets have no headers to say it in.
+        body["retry_after"] = max(1, math.ceil(error.retry_after_seconds))
     if "errors" in error.details:
         body["errors"] = error.details["errors"]
     return body

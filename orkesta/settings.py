@@ -183,7 +183,13 @@ X_FRAME_OPTIONS = "DENY"
 CORS_ALLOWED_ORIGINS = [o for o in ALLOWED_ORIGINS if urlparse(o).scheme]
 CORS_URLS_REGEX = r"^/api/.*$"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "last-event-id", "x-api-key", "x-request-id"]
-CORS_EXPOSE_HEADERS = ["location", "retry-after", "x-request-id"]
+CORS_EXPOSE_HEADERS = [
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "x-request-id",
+]
 CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -11,6 +11,8 @@
     - ScopeMissing              scope_missing
     - TenantSuspended           tenant_suspended
     - OriginNotAllowed          origin_not_allowed
+    - FeatureNotIncluded        feature_not_included
+    - LLMNotAllowed             llm_not_allowed
   + Malformed (400)
     - IdempotencyKeyMalformed   idempotency_key_malformed
   + Conflict (409)
@@ -19,6 +21,7 @@
     - IdempotencyKeyReused      idempotency_key_reused
   + TooMany (429)
     - SocketsExhausted          sockets_exhausted
+    - BudgetExhausted           budget_exhausted
 """
 
 from orkesta.errors import Conflict, Forbidden, Invalid, Malformed, TooMany, Unauthenticated
@@ -85,6 +88,18 @@ class OriginNotAllowed(Forbidden):
     code = "origin_not_allowed"
 
 
+class FeatureNotIncluded(Forbidden):
+    """The tenant's tier does not include this."""
+
+    code = "feature_not_included"
+
+
+class LLMNotAllowed(Forbidden):
+    """The tenant's tier does not allow this LLM."""
+
+    code = "llm_not_allowed"
+
+
 class TicketInvalid(Unauthenticated):
     """The ticket is unknown, used, expired, or meant for something else."""
 
@@ -95,3 +110,10 @@ class SocketsExhausted(TooMany):
     """There are as many open connections as allowed; close one, or come back later."""
 
     code = "sockets_exhausted"
+
+
+class BudgetExhausted(TooMany):
+    """The tenant's budget for this month is used up; somebody has to raise it."""
+
+    code = "budget_exhausted"
+    retryable = False

@@ -1,9 +1,14 @@
-"""Enters the tenant scope of each HTTP request: of its API key, or the one chosen in the admin."""
+"""Enters the tenant scope of each HTTP request: of its API key, or the one chosen in the admin; and
+counts what keys ask for.
+"""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
 
+import orjson
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -13,8 +18,11 @@ from django.utils.module_loading import import_string
 from orkesta.api import problem_response
 from orkesta.errors import OrkestaError
 from tenants.admin_scope import admin_scope
+from tenants.allowances import allowance_of
 from tenants.authentication import authenticate_key, raw_key_from
+from tenants.limits import limit_headers
 from tenants.principals import Principal
+from tenants.rates import rate_limited, take_request
 from tenants.scope import tenant_scope
 
 #: Where a key is needed. WebSockets themselves do not come through here.
@@ -29,6 +37,9 @@ class TenantMiddleware:
     """Under `/api/` and `/ws/` there is a key and a tenant, or no view runs; the key is
     `request.principal`. Under `/hooks/` it is whom `ORKESTA_HOOK_PRINCIPAL` finds. Under `/admin/`
     the tenant is the one that `admin_scope` finds; elsewhere there is none.
+
+    Every request of a principal takes from the limits of its tenant, its key and the session that
+    it is about, before the view runs; the answer says how they stand.
 
     A streamed body is produced after this has returned: its generator enters the scope itself.
     """
@@ -61,9 +72,51 @@ class TenantMiddleware:
             return problem_response(exc, request)
         request.principal = principal  # type: ignore[attr-defined]
         with tenant_scope(principal.tenant_id):
-            return self.get_response(request)
+            response = self.get_response(request)
+        for name, value in getattr(request, "limit_headers", {}).items():
+            response.headers[name] = value
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> HttpResponseBase | None:
+        """Let the request through, or answer it: its tenant has used up a limit, or its tier does
+        not include what the view is part of (`feature`).
+        """
+        principal: Principal | None = getattr(request, "principal", None)
+        if principal is None:
+            return None
+        kind = getattr(view, "cls", None)
+        try:
+            allowance = allowance_of(principal.tenant_id)
+            # A body is read twice only where its session has a limit.
+            is_asked = allowance.requests_per_minute_per_session is not None
+            session_id = _session_id(request, kind, kwargs) if is_asked else None
+            decision = take_request(principal, session_id=session_id)
+            request.limit_headers = limit_headers(decision)  # type: ignore[attr-defined]
+            if not decision.allowed:
+                return problem_response(rate_limited(decision), request)
+            if feature := getattr(kind, "feature", ""):
+                allowance.require(feature)
+        except (OrkestaError, DatabaseError) as exc:
+            return problem_response(exc, request)
+        return None
 
 
 def _principal_of_key(request: HttpRequest) -> Principal:
     headers = request.headers
     return authenticate_key(raw_key_from(headers.get("Authorization"), headers.get("X-API-Key")))
+
+
+def _session_id(request: HttpRequest, kind: Any, kwargs: Mapping[str, Any]) -> UUID | None:
+    """The session that the address names, or the body, for views that say so. A body that cannot be
+    read names none: the view will say what is wrong with it.
+    """
+    if not getattr(kind, "names_session_in_body", False):
+        named = kwargs.get("session_id")
+        return named if isinstance(named, UUID) else None
+    try:
+        body = orjson.loads(request.body)
+        return UUID(body["session_id"])
+    except (RequestDataTooBig, ValueError, TypeError, KeyError, AttributeError):
+        return None

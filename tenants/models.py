@@ -1,12 +1,15 @@
 """Whose house it is: tenants, what their tier allows, who works for them, and their API keys."""
 
+from typing import Any
+
 from django.conf import settings
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orkesta.ids import uuid7
+from tenants.allowance_cache import forget_allowances
 from tenants.scope import TenantModel
 from tenants.time_zones import validate_time_zone
 
@@ -26,7 +29,23 @@ class Tier(models.Model):
     slug = models.CharField(_("slug"), max_length=63, unique=True, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=100)
     requests_per_minute = models.PositiveIntegerField(
-        _("requests per minute"), default=600, validators=[MinValueValidator(1)]
+        _("requests per minute"),
+        default=600,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+    )
+    requests_per_minute_per_key = models.PositiveIntegerField(
+        _("requests per minute and API key"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+    )
+    requests_per_minute_per_session = models.PositiveIntegerField(
+        _("requests per minute and session"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
     )
     requests_per_session = models.PositiveIntegerField(
         _("requests per session"), null=True, blank=True, validators=[MinValueValidator(1)]
@@ -40,8 +59,34 @@ class Tier(models.Model):
     max_agents = models.PositiveIntegerField(
         _("agents"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    max_knowledge_megabytes = models.PositiveIntegerField(
+        _("knowledge in megabytes"), null=True, blank=True
+    )
     tokens_per_month = models.PositiveBigIntegerField(_("tokens per month"), null=True, blank=True)
+    money_per_month = models.DecimalField(
+        _("US dollars per month"),
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+    )
     retention_days = models.PositiveIntegerField(_("retention in days"), default=365)
+    claim_priority = models.PositiveSmallIntegerField(
+        _("priority of tasks"),
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        help_text=_("From 1 to 10: among tasks that wait, higher ones run first."),
+    )
+    features = models.JSONField(
+        _("features"), default=list, blank=True, help_text=_("None chosen means all.")
+    )
+    allowed_llms = models.JSONField(
+        _("allowed LLMs"),
+        default=list,
+        blank=True,
+        help_text=_("Names, such as gpt-5-mini or gpt-5*. None means all."),
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
@@ -51,6 +96,10 @@ class Tier(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        forget_allowances()
 
 
 class Tenant(models.Model):
@@ -92,6 +141,71 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        forget_allowances(self.id)
+
+
+class TierOverride(TenantModel):
+    """One limit of a tenant's tier that is different for this tenant, for a reason and a time."""
+
+    class Limit(models.TextChoices):
+        """Names of the tier's columns."""
+
+        REQUESTS_PER_MINUTE = "requests_per_minute", _("requests per minute")
+        PER_KEY = "requests_per_minute_per_key", _("requests per minute and API key")
+        PER_SESSION = "requests_per_minute_per_session", _("requests per minute and session")
+        REQUESTS_PER_SESSION = "requests_per_session", _("requests per session")
+        CONCURRENT_TASKS = "max_concurrent_tasks", _("concurrent tasks")
+        SOCKETS = "max_sockets", _("open WebSockets")
+        AGENTS = "max_agents", _("agents")
+        KNOWLEDGE = "max_knowledge_megabytes", _("knowledge in megabytes")
+        TOKENS = "tokens_per_month", _("tokens per month")
+        MONEY = "money_per_month", _("US dollars per month")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    limit = models.CharField(_("limit"), max_length=40, choices=Limit.choices)
+    value = models.DecimalField(
+        _("value"),
+        max_digits=16,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("Empty: unlimited."),
+    )
+    reason = models.CharField(_("reason"), max_length=500)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("created by"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("tier override")
+        verbose_name_plural = _("tier overrides")
+        ordering = ["limit"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "limit"], name="tier_override_once_per_limit")
+        ]
+
+    def __str__(self) -> str:
+        return self.get_limit_display()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        forget_allowances(self.tenant_id)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        gone = super().delete(*args, **kwargs)
+        forget_allowances(self.tenant_id)
+        return gone
 
 
 class Membership(TenantModel):

@@ -2,14 +2,9 @@
 
 from uuid import UUID
 
-from tenants.models import Tenant, Tier
+from tenants.models import Tenant
 
 
 def get_tenant(tenant_id: UUID) -> Tenant:
     """The tenant with its tier."""
     return Tenant.objects.select_related("tier").get(pk=tenant_id)
-
-
-def get_tier(tenant_id: UUID) -> Tier:
-    """What the tenant may use."""
-    return get_tenant(tenant_id).tier

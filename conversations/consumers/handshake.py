@@ -11,9 +11,10 @@ from conversations.errors import SessionNotFound
 from conversations.selectors import get_session
 from conversations.watcher import LATEST
 from orkesta.database import in_thread
+from tenants.allowances import allowance_of
 from tenants.principals import Principal
+from tenants.rates import require_request
 from tenants.scope import in_tenant
-from tenants.selectors import get_tier
 from tenants.websocket_auth import Handshake, authenticate_socket, check_still_valid
 
 
@@ -40,8 +41,8 @@ def read_cursor(scope: Mapping[str, Any]) -> str:
 async def admit(handshake: Handshake, seat: Seat) -> Principal:
     """Let the caller in and count the connection as its tenant's.
 
-    Raises what `authenticate_socket` and `check_still_valid` raise, SessionNotFound, and
-    SocketsExhausted when the tenant's tier allows no more.
+    Raises what `authenticate_socket` and `check_still_valid` raise, SessionNotFound, RateLimited,
+    and SocketsExhausted when the tenant's tier allows no more.
     """
     principal = await in_thread(authenticate_socket, handshake)
     limit = await in_tenant(principal.tenant_id, _check, principal, handshake.session_id)
@@ -50,7 +51,10 @@ async def admit(handshake: Handshake, seat: Seat) -> Principal:
 
 
 def _check(principal: Principal, session_id: UUID) -> int | None:
-    """How many sockets the tier allows, once key and session are known to be good."""
+    """How many sockets the tier allows, once key and session are known to be good. Connecting is a
+    request like any other.
+    """
     check_still_valid(principal)
+    require_request(principal, session_id=session_id)
     get_session(session_id)
-    return get_tier(principal.tenant_id).max_sockets
+    return allowance_of(principal.tenant_id).max_sockets

@@ -12,13 +12,14 @@ from conversations.consumers.closing import TooManyFrames
 from conversations.errors import TaskNotFound
 from conversations.models import Task
 from conversations.selectors import get_task
-from conversations.services import cancel_task, post_message
+from conversations.services import PostedMessage, cancel_task, post_message
 from orkesta.api.fields import Body, OptionalText, Text
 from orkesta.api.parser import read_object
 from orkesta.api.problems import invalid
 from orkesta.errors import BodyTooLarge, Invalid
 from tenants.errors import ScopeMissing
 from tenants.principals import Principal, Scope
+from tenants.rates import require_request
 from tenants.scope import in_tenant
 
 MAX_FRAME_BYTES: Final = 64 * 1024
@@ -79,16 +80,7 @@ class Speaker:
         """`chat.send`: what `POST /chat/send` does, in this session."""
         self._require(Scope.CHAT_WRITE)
         given = _validated(ChatSendSerializer, frame)
-        posted = await in_tenant(
-            self.principal.tenant_id,
-            post_message,
-            principal=self.principal,
-            message=given["message"],
-            session_id=self.session_id,
-            agent=given["agent"],
-            context=given["context"],
-            metadata=given["metadata"],
-        )
+        posted = await in_tenant(self.principal.tenant_id, self._post, given)
         return {
             "task_id": str(posted.task.id),
             "message_id": str(posted.message.id),
@@ -99,10 +91,26 @@ class Speaker:
         """`chat.cancel`: what `POST /chat/cancel` does, for tasks of this session."""
         self._require(Scope.TASKS_CONTROL)
         given = _validated(TaskIdSerializer, frame)
-        task = await in_tenant(
-            self.principal.tenant_id, _cancel, session_id=self.session_id, task_id=given["task_id"]
-        )
+        task = await in_tenant(self.principal.tenant_id, self._cancel, given["task_id"])
         return {"task_id": str(task.id), "status": task.status, "wanted": task.wanted}
+
+    def _post(self, given: dict[str, Any]) -> PostedMessage:
+        require_request(self.principal, session_id=self.session_id)
+        return post_message(
+            principal=self.principal,
+            message=given["message"],
+            session_id=self.session_id,
+            agent=given["agent"],
+            context=given["context"],
+            metadata=given["metadata"],
+        )
+
+    def _cancel(self, task_id: UUID) -> Task:
+        """A ticket is for one session: from its socket no other session's tasks can be reached."""
+        require_request(self.principal, session_id=self.session_id)
+        if get_task(task_id).session_id != self.session_id:
+            raise TaskNotFound
+        return cancel_task(task_id=task_id)
 
     def _require(self, scope: Scope) -> None:
         if not self.principal.may(scope):
@@ -116,13 +124,6 @@ def request_id_of(frame: dict[str, Any]) -> str:
 
 def cursor_of(frame: dict[str, Any]) -> str:
     return str(_validated(CursorBody, frame)["cursor"])
-
-
-def _cancel(*, session_id: UUID, task_id: UUID) -> Task:
-    """A ticket is for one session: from its socket no other session's tasks can be reached."""
-    if get_task(task_id).session_id != session_id:
-        raise TaskNotFound
-    return cancel_task(task_id=task_id)
 
 
 def _validated(kind: type[Body], frame: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, F, IntegerField, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import DateTimeField, F, IntegerField, Q
 from django.utils import timezone
 
-from conversations.engine.dispatch import at_once, dispatch_on_commit
+from conversations.engine.dispatch import PRIORITY, at_once, dispatch_on_commit
 from conversations.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -27,9 +26,8 @@ from conversations.states import SessionStatus, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
 from orkesta.statements import Param
 from routing.selectors import has_active_agent
-from tenants.models import Tier
+from tenants.allowances import Allowance, allowance_of
 from tenants.principals import Principal
-from tenants.selectors import get_tier
 from tenants.statements import insert
 
 _NOW: Final = Param("now", DateTimeField())
@@ -37,8 +35,7 @@ _NOW: Final = Param("now", DateTimeField())
 
 def _takes_messages() -> Q:
     """What `_check_takes_messages` checks, in the statement that also takes the message's place."""
-    tier = Tier.objects.filter(tenant=OuterRef("tenant_id")).values("requests_per_session")
-    limit = Coalesce(Subquery(tier), Param("limit", IntegerField()))
+    limit = Param("limit", IntegerField())
     return Q(status=SessionStatus.OPEN, expires_at__gt=_NOW, num_messages__lt=limit)
 
 
@@ -73,13 +70,14 @@ def post_message(
     user_name: str = "",
     metadata: Mapping[str, Any] | None = None,
     batch_id: UUID | None = None,
+    priority: int = PRIORITY,
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
     take the message's place in its order, 3. write message, task and events, 4. after commit, tell
     watchers and wake a worker.
 
-    Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen,
-    SessionBusy, SessionExhausted.
+    Of tasks that wait, those of a higher `priority` (1 to 10) begin first. Raises MessageEmpty,
+    MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen, SessionBusy, SessionExhausted.
     """
     _check_text(message)
     if agent and not has_active_agent(agent):
@@ -90,7 +88,8 @@ def post_message(
     else:
         make_room(session_id=session_id, agent_slug=agent)
     place = Place(principal.tenant_id, session_id)
-    first = _take_place(place, principal)
+    allowance = allowance_of(principal.tenant_id)
+    first = _take_place(place, allowance)
     said = Message(
         tenant_id=place.tenant_id,
         session_id=session_id,
@@ -109,6 +108,7 @@ def post_message(
         turn=said.turn,
         agent_slug=agent,
         context=dict(context or {}),
+        priority=priority,
         available_at=at_once(),
     )
     said.task = task
@@ -116,21 +116,21 @@ def post_message(
     insert([said])
     write(place, _facts(said, task), first=first)
     failpoint(Failpoint.TASK_WRITTEN)
-    dispatch_on_commit(task.id)
+    dispatch_on_commit(task.id, priority=priority)
     return PostedMessage(session_id, said, task)
 
 
-def _take_place(place: Place, principal: Principal) -> int:
+def _take_place(place: Place, allowance: Allowance) -> int:
     """The number of the message; that of its task follows. The session is locked from here on."""
     now = timezone.now()
     values = {
         "now": now,
         "expires_at": now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
-        "limit": settings.ORKESTA_MAX_REQUESTS_PER_SESSION,
+        "limit": _limit(allowance),
     }
     first = find_numbers(place, 2, by=_ACCEPTING, **values)
     if first is None:
-        _check_takes_messages(lock_session(place.session_id), principal)
+        _check_takes_messages(lock_session(place.session_id), limit=_limit(allowance))
         first = take_numbers(place, 2, by=_ACCEPTING, **values)
     return first
 
@@ -144,11 +144,14 @@ def _check_text(message: str) -> None:
         )
 
 
-def _check_takes_messages(session: Session, principal: Principal) -> None:
+def _limit(allowance: Allowance) -> int:
+    """How many messages a session takes, when neither tier nor override say otherwise."""
+    limit = allowance.requests_per_session
+    return settings.ORKESTA_MAX_REQUESTS_PER_SESSION if limit is None else limit
+
+
+def _check_takes_messages(session: Session, *, limit: int) -> None:
     check_is_open(session)
-    limit = get_tier(principal.tenant_id).requests_per_session
-    if limit is None:
-        limit = settings.ORKESTA_MAX_REQUESTS_PER_SESSION
     # `num_messages` counts what customers said; answers are not requests.
     if session.num_messages >= limit:
         raise SessionExhausted(f"A session takes at most {limit} messages.")

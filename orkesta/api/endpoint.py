@@ -45,6 +45,10 @@ class Endpoint(APIView):
     """
 
     required_scopes: ClassVar[Mapping[str, str]]
+    #: The part of the product that a tier may leave out, when this is one.
+    feature: ClassVar[str] = ""
+    #: Whether `session_id` in the body names the session whose rate limit a call takes from.
+    names_session_in_body: ClassVar[bool] = False
     content_negotiation_class = AlwaysJson
     http_method_names = [*METHODS, "head"]
 

@@ -48,6 +48,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     request_id = serializers.CharField(help_text="Also in the header `X-Request-ID`.")
     retryable = serializers.BooleanField(help_text="Whether the same request may succeed later.")
+    retry_after = serializers.IntegerField(
+        required=False, help_text="Seconds to wait, as in the header `Retry-After`."
+    )
     instance = serializers.CharField(required=False)
     errors = FaultSerializer(many=True, required=False)  # type: ignore[assignment]
 
@@ -65,7 +68,7 @@ _MEANINGS: Final = {
     500: ("internal_error", "Our fault. It has been recorded under `request_id`."),
     503: ("db_unavailable", "Unavailable for the moment; try again after `Retry-After` seconds."),
 }
-_ALWAYS: Final = (401, 403, 500, 503)
+_ALWAYS: Final = (401, 403, 429, 500, 503)
 _OF_BODIES: Final = (400, 413, 415, 422)
 
 

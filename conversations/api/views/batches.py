@@ -17,6 +17,7 @@ from conversations.api.serializers.batches import (
 from conversations.api.serializers.tasks import TaskSummarySerializer
 from orkesta.api.endpoint import Endpoint, answer_page, read_body
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
+from tenants.allowances import Feature
 from tenants.authentication import principal_of
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
@@ -35,6 +36,7 @@ _TWO = OpenApiExample(
 
 
 class BatchListView(Endpoint):
+    feature = Feature.BATCHES
     required_scopes = {"GET": Scope.TASKS_READ, "POST": Scope.CHAT_WRITE}
 
     @extend_schema(
@@ -72,6 +74,7 @@ class BatchListView(Endpoint):
 
 
 class BatchView(Endpoint):
+    feature = Feature.BATCHES
     required_scopes = {"GET": Scope.TASKS_READ}
 
     @extend_schema(
@@ -85,6 +88,7 @@ class BatchView(Endpoint):
 
 
 class BatchTasksView(Endpoint):
+    feature = Feature.BATCHES
     required_scopes = {"GET": Scope.TASKS_READ}
 
     @extend_schema(
@@ -100,6 +104,7 @@ class BatchTasksView(Endpoint):
 
 
 class BatchCancelView(Endpoint):
+    feature = Feature.BATCHES
     required_scopes = {"POST": Scope.TASKS_CONTROL}
 
     @idempotent

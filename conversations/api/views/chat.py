@@ -65,6 +65,7 @@ _SEND = [
 
 class ChatSendView(Endpoint):
     required_scopes = {"POST": Scope.CHAT_WRITE}
+    names_session_in_body = True
 
     @idempotent
     @extend_schema(

@@ -18,6 +18,7 @@ from conversations.api.views.schedules import without_missing
 from conversations.triggers import inbound, selectors
 from orkesta.api.endpoint import Endpoint, answer_page, read_body
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
+from tenants.allowances import Feature
 from tenants.authentication import principal_of
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
@@ -35,6 +36,7 @@ _EXAMPLE = OpenApiExample(
 
 
 class InboundWebhookListView(Endpoint):
+    feature = Feature.INBOUND_WEBHOOKS
     required_scopes = {"GET": Scope.WEBHOOKS_MANAGE, "POST": Scope.WEBHOOKS_MANAGE}
 
     @extend_schema(
@@ -70,6 +72,7 @@ class InboundWebhookListView(Endpoint):
 
 
 class InboundWebhookView(Endpoint):
+    feature = Feature.INBOUND_WEBHOOKS
     required_scopes = dict.fromkeys(("GET", "PATCH", "DELETE"), Scope.WEBHOOKS_MANAGE)
 
     @extend_schema(
@@ -112,6 +115,7 @@ class InboundWebhookView(Endpoint):
 class HookView(Endpoint):
     """Where others call. The middleware has found whose address it is; see docs/webhooks.md."""
 
+    feature = Feature.INBOUND_WEBHOOKS
     required_scopes = {"POST": Scope.CHAT_WRITE}
 
     @extend_schema(exclude=True)

@@ -16,6 +16,7 @@ from conversations.api.serializers.schedules import (
 from conversations.triggers import schedules, selectors
 from orkesta.api.endpoint import Endpoint, answer_page, read_body
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
+from tenants.allowances import Feature
 from tenants.authentication import principal_of
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
@@ -34,6 +35,7 @@ _EXAMPLE = OpenApiExample(
 
 
 class ScheduleListView(Endpoint):
+    feature = Feature.SCHEDULES
     required_scopes = {"GET": Scope.SCHEDULES_MANAGE, "POST": Scope.SCHEDULES_MANAGE}
 
     @extend_schema(
@@ -67,6 +69,7 @@ class ScheduleListView(Endpoint):
 
 
 class ScheduleView(Endpoint):
+    feature = Feature.SCHEDULES
     required_scopes = dict.fromkeys(("GET", "PATCH", "DELETE"), Scope.SCHEDULES_MANAGE)
 
     @extend_schema(
@@ -105,6 +108,7 @@ class ScheduleView(Endpoint):
 
 
 class ScheduleRunsView(Endpoint):
+    feature = Feature.SCHEDULES
     required_scopes = {"GET": Scope.SCHEDULES_MANAGE}
 
     @extend_schema(

@@ -17,9 +17,9 @@ from orkesta.api.endpoint import Endpoint
 from orkesta.api.openapi import problems
 from orkesta.errors import MalformedCursor
 from orkesta.middleware import current_request_id
+from tenants.allowances import allowance_of
 from tenants.authentication import principal_of
 from tenants.principals import Scope
-from tenants.selectors import get_tier
 
 _PARAMETERS = [
     OpenApiParameter("cursor", str, description="The `cursor` of the last event that you have."),
@@ -101,7 +101,7 @@ def _respond(
 ) -> StreamingHttpResponse:
     """The stream. Raises SocketsExhausted, while that can still be said with a status."""
     principal = principal_of(request)
-    limit = get_tier(principal.tenant_id).max_sockets
+    limit = allowance_of(principal.tenant_id).max_sockets
     connections.check_room()
     connections.check_tenants_room(principal.tenant_id, limit=limit)
     followed = Followed(

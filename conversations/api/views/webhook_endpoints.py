@@ -19,6 +19,7 @@ from conversations.api.views.schedules import without_missing
 from conversations.triggers import deliveries, endpoints, selectors
 from orkesta.api.endpoint import Endpoint, answer_page, read_body, read_query
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
+from tenants.allowances import Feature
 from tenants.authentication import principal_of
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
@@ -36,6 +37,7 @@ _EXAMPLE = OpenApiExample(
 
 
 class WebhookEndpointListView(Endpoint):
+    feature = Feature.WEBHOOKS
     required_scopes = {"GET": Scope.WEBHOOKS_MANAGE, "POST": Scope.WEBHOOKS_MANAGE}
 
     @extend_schema(
@@ -70,6 +72,7 @@ class WebhookEndpointListView(Endpoint):
 
 
 class WebhookEndpointView(Endpoint):
+    feature = Feature.WEBHOOKS
     required_scopes = dict.fromkeys(("GET", "PATCH", "DELETE"), Scope.WEBHOOKS_MANAGE)
 
     @extend_schema(
@@ -107,6 +110,7 @@ class WebhookEndpointView(Endpoint):
 
 
 class WebhookSecretView(Endpoint):
+    feature = Feature.WEBHOOKS
     required_scopes = {"POST": Scope.WEBHOOKS_MANAGE}
 
     @idempotent
@@ -125,6 +129,7 @@ class WebhookSecretView(Endpoint):
 
 
 class DeliveryListView(Endpoint):
+    feature = Feature.WEBHOOKS
     required_scopes = {"GET": Scope.WEBHOOKS_MANAGE}
 
     @extend_schema(
@@ -141,6 +146,7 @@ class DeliveryListView(Endpoint):
 
 
 class DeliveryView(Endpoint):
+    feature = Feature.WEBHOOKS
     required_scopes = {"GET": Scope.WEBHOOKS_MANAGE}
 
     @extend_schema(
@@ -154,6 +160,7 @@ class DeliveryView(Endpoint):
 
 
 class DeliveryReplayView(Endpoint):
+    feature = Feature.WEBHOOKS
     required_scopes = {"POST": Scope.WEBHOOKS_MANAGE}
 
     @idempotent

@@ -1,0 +1,119 @@
+"""What a tenant may use: its tier, with the overrides that hold now. Read on every path."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+from django.utils import timezone
+
+from tenants.allowance_cache import find_allowance, keep_allowance
+from tenants.errors import FeatureNotIncluded
+from tenants.limits import Bucket
+from tenants.models import TierOverride
+from tenants.selectors import get_tenant
+
+MINUTE: Final = 60
+
+
+class Feature(StrEnum):
+    """Parts of the product that a tier may leave out."""
+
+    BATCHES = "batches"
+    SCHEDULES = "schedules"
+    INBOUND_WEBHOOKS = "inbound_webhooks"
+    WEBHOOKS = "webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The limits of one tenant; the names are those of the tier's columns. None is unlimited."""
+
+    requests_per_minute: int | None
+    requests_per_minute_per_key: int | None
+    requests_per_minute_per_session: int | None
+    requests_per_session: int | None
+    max_concurrent_tasks: int | None
+    max_sockets: int | None
+    max_agents: int | None
+    max_knowledge_megabytes: int | None
+    tokens_per_month: int | None
+    money_per_month: Decimal | None
+    retention_days: int
+    claim_priority: int
+    features: tuple[str, ...]
+    allowed_llms: tuple[str, ...]
+    time_zone: str
+
+    def has(self, feature: str) -> bool:
+        return not self.features or feature in self.features
+
+    def require(self, feature: str) -> None:
+        """Raises FeatureNotIncluded."""
+        if not self.has(feature):
+            raise FeatureNotIncluded(f"The tenant's tier does not include {feature}.")
+
+    def may_ask(self, llm: str) -> bool:
+        """Whether agents may use this LLM; a name may end in `*`."""
+        return not self.allowed_llms or any(fnmatchcase(llm, name) for name in self.allowed_llms)
+
+    def today(self, now: datetime | None = None) -> date:
+        """The day it is where the tenant is."""
+        return (now or timezone.now()).astimezone(ZoneInfo(self.time_zone)).date()
+
+    def buckets(self, *, key_id: UUID | None, session_id: str = "") -> Sequence[Bucket]:
+        """Of which rates a request takes: the tenant's, its key's, its session's."""
+        asked = []
+        if self.requests_per_minute is not None:
+            asked.append(Bucket("tenant", "", self.requests_per_minute, MINUTE))
+        if self.requests_per_minute_per_key is not None and key_id is not None:
+            asked.append(Bucket("key", key_id.hex, self.requests_per_minute_per_key, MINUTE))
+        if self.requests_per_minute_per_session is not None and session_id:
+            limit = self.requests_per_minute_per_session
+            asked.append(Bucket("session", session_id, limit, MINUTE))
+        return asked
+
+
+def allowance_of(tenant_id: UUID) -> Allowance:
+    """What the tenant may use now; at most a few seconds old. Needs the tenant's scope."""
+    known = find_allowance(tenant_id)
+    if known is not None:
+        return known
+    tenant = get_tenant(tenant_id)
+    limits = {name: getattr(tenant.tier, name) for name in LIMITS}
+    found = Allowance(
+        **(limits | _overrides()),
+        features=tuple(tenant.tier.features),
+        allowed_llms=tuple(tenant.tier.allowed_llms),
+        time_zone=tenant.time_zone,
+    )
+    keep_allowance(tenant_id, found)
+    return found
+
+
+#: The columns of a tier that are plain limits.
+LIMITS: Final = tuple(
+    field.name
+    for field in fields(Allowance)
+    if field.name not in {"features", "allowed_llms", "time_zone"}
+)
+
+
+def _overrides() -> dict[str, Any]:
+    holds = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+    rows = TierOverride.objects.filter(holds).values_list("limit", "value")
+    return {limit: value_of(limit, value) for limit, value in rows}
+
+
+def value_of(limit: str, value: Decimal | None) -> Decimal | int | None:
+    """The value of an override as its limit counts: money in cents, everything else whole."""
+    if value is None or limit == TierOverride.Limit.MONEY:
+        return value
+    # A rate of nothing cannot be counted; blocking a tenant is what `is_active` is for.
+    return max(1, int(value)) if limit.startswith("requests") else int(value)
