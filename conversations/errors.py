@@ -13,10 +13,16 @@
     - MessageTooLong                    message_too_long
     - BatchSizeInvalid                  batch_size_invalid
     - UnknownAgent                      unknown_agent
+    - InputInvalid                      input_invalid
+    - KindUnavailable                   kind_unavailable
   + TooMany
     - SessionExhausted                  session_exhausted
   + TaskPoisoned                        poison: what a task failed of
   + StepsExhausted                      max_steps: likewise
+  + TokensExhausted                     max_task_tokens: likewise
+  + TimeExhausted                       max_task_seconds: likewise
+  + ErrorsInARow                        errors_in_a_row: likewise
+  + InputExpired                        input_expired: likewise
   + LeaseLost                           never leaves the engine
 """
 
@@ -78,6 +84,18 @@ class UnknownAgent(Invalid):
     code = "unknown_agent"
 
 
+class KindUnavailable(Invalid):
+    """This installation cannot run that kind of work."""
+
+    code = "kind_unavailable"
+
+
+class InputInvalid(Invalid):
+    """That is no answer to what the task asks."""
+
+    code = "input_invalid"
+
+
 class SessionExhausted(TooMany):
     """The session has used all the messages its tier allows; open a new one."""
 
@@ -101,3 +119,27 @@ class StepsExhausted(OrkestaError):
     """The task had no answer after as many steps as its agent may take."""
 
     code = "max_steps"
+
+
+class TokensExhausted(OrkestaError):
+    """The task had no answer after as many tokens as its agent may use."""
+
+    code = "max_task_tokens"
+
+
+class TimeExhausted(OrkestaError):
+    """The task had no answer after as much time as its agent may take."""
+
+    code = "max_task_seconds"
+
+
+class ErrorsInARow(OrkestaError):
+    """One call after another failed, so the task was ended."""
+
+    code = "errors_in_a_row"
+
+
+class InputExpired(OrkestaError):
+    """The task asked a person, and nobody answered in time."""
+
+    code = "input_expired"

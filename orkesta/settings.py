@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "webhooks", "description": "Addresses of yours that are told how tasks end."},
     ],
     "ENUM_NAME_OVERRIDES": {
+        "ExecuteKind": "conversations.api.serializers.execute.ExecuteKind",
         "SessionStatus": "conversations.states.SessionStatus",
         "StepKind": "conversations.states.StepKind",
         "StepStatus": "conversations.states.StepStatus",

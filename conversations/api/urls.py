@@ -9,6 +9,7 @@ from conversations.api.views.batches import (
     BatchView,
 )
 from conversations.api.views.chat import ChatCancelView, ChatSendView, ChatStatusView
+from conversations.api.views.execute import ExecuteView
 from conversations.api.views.sessions import (
     SessionCloseView,
     SessionEventsView,
@@ -30,6 +31,7 @@ urlpatterns = [
     path("chat/send", ChatSendView.as_view(), name="chat-send"),
     path("chat/status", ChatStatusView.as_view(), name="chat-status"),
     path("chat/cancel", ChatCancelView.as_view(), name="chat-cancel"),
+    path("execute", ExecuteView.as_view(), name="execute"),
     path("batches", BatchListView.as_view(), name="batches"),
     path("batches/<uuid:batch_id>", BatchView.as_view(), name="batch"),
     path("batches/<uuid:batch_id>/tasks", BatchTasksView.as_view(), name="batch-tasks"),

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, F, IntegerField, Q
 from django.utils import timezone
 
-from conversations.engine.dispatch import PRIORITY, at_once, dispatch_on_commit
+from conversations.engine.dispatch import at_once, dispatch_on_commit
 from conversations.errors import (
     MessageEmpty,
     MessageTooLong,
@@ -70,13 +70,13 @@ def post_message(
     user_name: str = "",
     metadata: Mapping[str, Any] | None = None,
     batch_id: UUID | None = None,
-    priority: int = PRIORITY,
+    priority: int | None = None,
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
     take the message's place in its order, 3. write message, task and events, 4. after commit, tell
     watchers and wake a worker.
 
-    Of tasks that wait, those of a higher `priority` (1 to 10) begin first. Raises MessageEmpty,
+    Of tasks that wait, those of a higher `priority` (1 to 10; the tier's when None) begin first. Raises MessageEmpty,
     MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen, SessionBusy, SessionExhausted.
     """
     _check_text(message)
@@ -116,7 +116,7 @@ def post_message(
     insert([said])
     write(place, _facts(said, task), first=first)
     failpoint(Failpoint.TASK_WRITTEN)
-    dispatch_on_commit(task.id, priority=priority)
+    dispatch_on_commit(task.id, priority=task.priority)
     return PostedMessage(session_id, said, task)
 
 

@@ -71,6 +71,33 @@ class OptionalId(Id):
         return super().run_validation(None if data == "" else data)
 
 
+class OptionalNumber(serializers.IntegerField):
+    """A whole number that may be missing: `7` or `"7"`; `null` and `""` give the default."""
+
+    def __init__(self, *, default: int, **kwargs: Any) -> None:
+        super().__init__(**_missing(default, kwargs))
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        is_given = data is not None and data != ""
+        return super().run_validation(data if is_given else serializers.empty)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class OptionalChoice(serializers.ChoiceField):
+    """One of a few words, that may be missing: `null` and `""` give the default."""
+
+    def __init__(self, choices: Any, *, default: str, **kwargs: Any) -> None:
+        super().__init__(choices, **_missing(default, kwargs))
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        is_given = data is not None and data != ""
+        return super().run_validation(data if is_given else serializers.empty)
+
+
 class OptionalObject(serializers.DictField):
     """A JSON object of any content, up to 64,000 bytes; `null` and `""` give `{}`."""
 

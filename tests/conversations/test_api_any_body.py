@@ -13,10 +13,11 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 FIELDS = ["message", "session_id", "context", "agent", "stream", "user", "metadata", "task_id"]
+FIELDS += ["kind", "input", "priority"]
 BODIES = st.fixed_dictionaries(
     {}, optional={name: VALUES | st.sampled_from(["", "x", "desk", NO_SUCH_ID]) for name in FIELDS}
 )
-PATHS = st.sampled_from(["chat/send", "chat/status", "chat/cancel", "sessions"])
+PATHS = st.sampled_from(["chat/send", "chat/status", "chat/cancel", "execute", "sessions"])
 # The fixture stays, and with it the rows of earlier examples; none of them depends on those.
 quick = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
     "chat-status": {"task_id": "task_id"},
     "chat-cancel": {"task_id": "task_id"},
+    "execute": {"input": "hola", "session_id": "session_id"},
     "task-fork": {"after_step": 0},
     "batches": {"requests": [{"message": "hola", "session_id": "session_id"}]},
     "ws-tickets": {"session_id": "session_id"},
