@@ -76,8 +76,9 @@ def post_message(
     take the message's place in its order, 3. write message, task and events, 4. after commit, tell
     watchers and wake a worker.
 
-    Of tasks that wait, those of a higher `priority` (1 to 10; the tier's when None) begin first. Raises MessageEmpty,
-    MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen, SessionBusy, SessionExhausted.
+    Of tasks that wait, those of a higher `priority` (1 to 10; None is the tier's) begin first.
+    Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen, SessionBusy,
+    SessionExhausted.
     """
     _check_text(message)
     if agent and not has_active_agent(agent):
@@ -108,7 +109,7 @@ def post_message(
         turn=said.turn,
         agent_slug=agent,
         context=dict(context or {}),
-        priority=priority,
+        priority=allowance.claim_priority if priority is None else priority,
         available_at=at_once(),
     )
     said.task = task
