@@ -72,14 +72,13 @@ class OptionalId(Id):
 
 
 class OptionalNumber(serializers.IntegerField):
-    """A whole number that may be missing: `7` or `"7"`; `null` and `""` give the default."""
+    """A whole number that may be missing: `7` or `"7"`; `null` and `""` give None."""
 
-    def __init__(self, *, default: int, **kwargs: Any) -> None:
-        super().__init__(**_missing(default, kwargs))
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**_missing(None, kwargs))
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        is_given = data is not None and data != ""
-        return super().run_validation(data if is_given else serializers.empty)
+        return super().run_validation(None if data == "" else data)
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool):

@@ -6,7 +6,6 @@ from django.db import models
 from rest_framework import serializers
 
 from conversations.api.serializers.chat import CustomerSerializer
-from conversations.engine.dispatch import PRIORITY
 from conversations.states import TaskStatus
 from orkesta.api.fields import (
     Body,
@@ -54,10 +53,9 @@ class ExecuteSerializer(Body):
     session_id = OptionalId(help_text="The session to continue; without it a new one is opened.")
     context = OptionalObject(help_text="Business facts for this task, such as a cart.")  # type: ignore[assignment]
     priority = OptionalNumber(
-        default=PRIORITY,
         min_value=1,
         max_value=10,
-        help_text="Of waiting tasks the higher goes first; 10 is urgent.",
+        help_text="Of waiting tasks the higher goes first; 10 is urgent. Else your tier says.",
     )
     stream = Flag(help_text="Accepted and without effect: every task can be followed live.")
     user = CustomerSerializer(
