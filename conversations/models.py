@@ -10,7 +10,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-import conversations.trigger_models  # noqa: F401 - Django finds more of the room's models there
+import conversations.input_models
+import conversations.trigger_models  # noqa: F401 - likewise
 from conversations.states import (
     TERMINAL,
     UNFINISHED,
@@ -49,6 +50,9 @@ class Session(TenantModel):
     user_name = models.CharField(_("customer's name"), max_length=200, blank=True)
     context = models.JSONField(_("context"), default=dict, blank=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    # What was said up to this turn, in a few words.
+    summary = models.TextField(_("summary"), blank=True, editable=False)
+    summary_turn = models.PositiveBigIntegerField(default=0, editable=False)
     opened_by = models.ForeignKey(
         ApiKey, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("opened by")
     )

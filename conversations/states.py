@@ -34,12 +34,49 @@ class Wanted(models.TextChoices):
 class StepKind(models.TextChoices):
     ROUTE = "route", _("Route")
     MODEL = "model", _("LLM call")
+    TOOL = "tool", _("Tool call")
+    HUMAN = "human", _("Person")
+    HANDOFF = "handoff", _("Handoff")
+    SUMMARY = "summary", _("Summary")
+    AGENT = "agent", _("Remote agent")
 
 
 class StepStatus(models.TextChoices):
     STARTED = "started", _("Started")
     SUCCEEDED = "succeeded", _("Succeeded")
     FAILED = "failed", _("Failed")
+
+
+class InputKind(models.TextChoices):
+    """What a person is asked for."""
+
+    QUESTION = "question", _("Question of an agent")
+    APPROVAL = "approval", _("Approval of a tool call")
+    OUTCOME = "outcome", _("Outcome of an interrupted call")
+
+
+class InputStatus(models.TextChoices):
+    PENDING = "pending", _("Waiting")
+    ANSWERED = "answered", _("Answered")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    EXPIRED = "expired", _("Expired")
+
+
+class InputAction(models.TextChoices):
+    """What a person may do about it."""
+
+    ANSWER = "answer", _("Answer")
+    APPROVE = "approve", _("Approve")
+    REJECT = "reject", _("Reject")
+    EDIT = "edit", _("Approve with other arguments")
+
+
+class Audience(models.TextChoices):
+    """Who may answer."""
+
+    CUSTOMER = "customer", _("Customer")
+    STAFF = "staff", _("Staff")
 
 
 _T = TaskStatus
@@ -54,6 +91,22 @@ TASK_MOVES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     _T.COMPLETED: frozenset(),
     _T.FAILED: frozenset(),
     _T.CANCELLED: frozenset(),
+}
+
+_A = InputAction
+
+INPUT_ACTIONS: Final[Mapping[InputKind, frozenset[InputAction]]] = {
+    InputKind.QUESTION: frozenset({_A.ANSWER, _A.REJECT}),
+    InputKind.APPROVAL: frozenset({_A.APPROVE, _A.REJECT, _A.EDIT}),
+    InputKind.OUTCOME: frozenset({_A.APPROVE, _A.REJECT}),
+}
+
+#: What becomes of a request when somebody acts on it.
+INPUT_RESULTS: Final[Mapping[InputAction, InputStatus]] = {
+    _A.ANSWER: InputStatus.ANSWERED,
+    _A.APPROVE: InputStatus.APPROVED,
+    _A.REJECT: InputStatus.REJECTED,
+    _A.EDIT: InputStatus.APPROVED,
 }
 
 SESSION_MOVES: Final[Mapping[SessionStatus, frozenset[SessionStatus]]] = {

@@ -124,6 +124,41 @@ class Agent(TenantModel):
     max_steps = models.PositiveIntegerField(
         _("steps per task"), default=10, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
+    max_task_tokens = models.PositiveIntegerField(
+        _("tokens per task"),
+        default=100_000,
+        help_text=_("Read and written, over all steps. 0: no limit."),
+    )
+    max_task_seconds = models.PositiveIntegerField(
+        _("seconds per task"),
+        default=600,
+        help_text=_("Of work; waiting for a person does not count. 0: no limit."),
+    )
+    history_turns = models.PositiveSmallIntegerField(
+        _("turns remembered"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text=_("What was said before them is told in a summary."),
+    )
+    may_ask_human = models.BooleanField(
+        _("may ask a person"),
+        default=False,
+        help_text=_("It can put a question to the customer or to staff, and waits for the answer."),
+    )
+    answer_hours = models.FloatField(
+        _("hours to answer"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001), MaxValueValidator(720)],
+        help_text=_(
+            "For whoever it asks, or who has to approve a call. Empty: the installation's."
+        ),
+    )
+    may_hand_off = models.BooleanField(
+        _("may hand over"),
+        default=False,
+        help_text=_("It can let another agent take over the conversation."),
+    )
     timeout_seconds = models.FloatField(
         _("timeout in seconds"),
         default=30.0,

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from conversations.engine.calls import PendingCall
+from conversations.states import InputKind
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -14,6 +17,40 @@ class CallModel:
 
     agent_slug: str
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTools:
+    """Make these calls, all at the same time; more than one only when none changes anything."""
+
+    calls: tuple[PendingCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTool:
+    """Ask what became of a call that was cut off, and make it when it never arrived."""
+
+    call: PendingCall
+
+
+@dataclass(frozen=True, slots=True)
+class AskHuman:
+    """Let the task wait for a person."""
+
+    kind: InputKind
+    call: PendingCall
+
+
+@dataclass(frozen=True, slots=True)
+class HandOff:
+    """Let another agent take over."""
+
+    call: PendingCall
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Put what was said long ago into the session's rolling summary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +69,5 @@ class GiveUp:
     detail: str
 
 
-Action = Route | CallModel | Finish | GiveUp
+Work = Route | CallModel | RunTools | CheckTool | HandOff | Summarise
+Action = Work | AskHuman | Finish | GiveUp

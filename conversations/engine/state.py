@@ -1,16 +1,23 @@
 """A task's state is a fold over its recorded steps: the same steps always give the same state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from conversations.states import StepKind, StepStatus
+from conversations.engine.calls import Exchange, PendingCall, answered, asked, error_text
+from conversations.engine.findings import findings
+from conversations.states import InputAction, InputKind, StepKind, StepStatus
+
+#: A call that failed with this is the model's to correct; it is no error of the tool's.
+CORRECTABLE: Final = "tool_retry"
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """A finished step, as the fold reads it and the store writes it."""
+    """A step, as the fold reads it and the store writes it. `is_begun`: its row is there already,
+    with the status `started`, and is to be completed.
+    """
 
     number: int
     kind: StepKind
@@ -24,6 +31,26 @@ class StepRecord:
     output_tokens: int = 0
     first_token_ms: float | None = None
     duration_ms: float = 0.0
+    attempt: int = 0
+    is_begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of a task: those of the agent it was routed to."""
+
+    max_steps: int = 10
+    max_tokens: int = 0
+    max_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, output: Mapping[str, Any]) -> "Limits":
+        """From a route step's output. 0 is no bound."""
+        return cls(
+            int(output.get("max_steps", 10)),
+            int(output.get("max_task_tokens", 0)),
+            float(output.get("max_task_seconds", 0.0)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,43 +58,217 @@ class TaskState:
     """What has happened so far, as far as the next decision needs it."""
 
     num_steps: int = 0
+    #: Decisions, model calls and messages full of calls: what `max_steps` counts.
+    num_rounds: int = 0
     agent_slug: str | None = None
     pinned_version_id: UUID | None = None
     fallback_slug: str = ""
-    max_steps: int = 10
+    limits: Limits = Limits()
     answer: str | None = None
+    #: Agents that failed, and all that had the task.
     tried: tuple[str, ...] = ()
+    had: tuple[str, ...] = ()
     failure: tuple[str, str] | None = None
+    #: What the agent and its tools have said to each other.
+    exchange: Exchange = ()
+    calls: tuple[PendingCall, ...] = ()
+    is_parallel: bool = False
+    is_round_begun: bool = False
+    has_round_failed: bool = False
+    #: What an agent tells the one that takes over.
+    note: str = ""
+    num_errors: int = 0
+    last_error: str = ""
+    tokens: int = 0
+    milliseconds: float = 0.0
+    #: The longest of the calls that were made at the same time.
+    slowest_ms: float = 0.0
+    must_summarise: bool = False
 
     def after(self, step: StepRecord) -> "TaskState":
         """The state once `step` is recorded."""
-        state = replace(self, num_steps=step.number)
-        if step.status is StepStatus.FAILED:
-            failed = (str(step.output.get("code", "internal")), str(step.output.get("detail", "")))
-            return replace(state, failure=failed, tried=(*self.tried, step.agent_slug))
-        if step.kind is StepKind.ROUTE:
-            return _routed(state, step)
-        return replace(
-            state, agent_slug=step.agent_slug, answer=str(step.output.get("text", "")), failure=None
-        )
+        state = replace(self, num_steps=max(self.num_steps, step.number))
+        if step.status is StepStatus.STARTED:
+            return _begun(state, step)
+        state = replace(state, tokens=self.tokens + step.input_tokens + step.output_tokens)
+        return _AFTER[step.kind](state, step)
+
+
+def fold(steps: Iterable[StepRecord], *, must_summarise: bool = False) -> TaskState:
+    """The state after `steps`, in order."""
+    state = TaskState(must_summarise=must_summarise)
+    for step in steps:
+        state = state.after(step)
+    return state
+
+
+# --- Who answers --------------------------------------------------------------------------------
 
 
 def _routed(state: TaskState, step: StepRecord) -> TaskState:
-    version = step.output.get("prompt_version_id")
+    state = _spent(replace(state, num_rounds=state.num_rounds + 1), step)
+    if step.status is StepStatus.FAILED:
+        return _failed(state, step)
     response = step.output.get("response")
     return replace(
-        state,
-        agent_slug=step.agent_slug,
-        pinned_version_id=UUID(version) if version else None,
+        _taken_over(state, step),
         fallback_slug=str(step.output.get("fallback", "")),
-        max_steps=int(step.output.get("max_steps", state.max_steps)),
+        limits=Limits.of(step.output),
         answer=str(response) if response else None,
     )
 
 
-def fold(steps: Iterable[StepRecord]) -> TaskState:
-    """The state after `steps`, in order."""
-    state = TaskState()
-    for step in steps:
-        state = state.after(step)
-    return state
+def _handed_off(state: TaskState, step: StepRecord) -> TaskState:
+    state = replace(_spent(state, step), is_round_begun=True)
+    if step.status is StepStatus.FAILED:
+        return _resulted(state, step)
+    by, reason = str(step.input.get("by", "")), str(step.input.get("reason", ""))
+    note = findings(state.exchange, head=f"«{by}» hands over to you: {reason}", before=state.note)
+    return replace(_taken_over(state, step), note=note, exchange=(), calls=())
+
+
+def _taken_over(state: TaskState, step: StepRecord) -> TaskState:
+    version = step.output.get("prompt_version_id")
+    return replace(
+        state,
+        agent_slug=step.agent_slug,
+        pinned_version_id=UUID(version) if version else None,
+        had=(*state.had, step.agent_slug),
+    )
+
+
+# --- What a model says --------------------------------------------------------------------------
+
+
+def _said(state: TaskState, step: StepRecord) -> TaskState:
+    state = _spent(replace(state, num_rounds=state.num_rounds + 1), step)
+    if step.status is StepStatus.FAILED:
+        return _failed(state, step)
+    if step.agent_slug != state.agent_slug:
+        state = replace(_taken_over(state, step), note=note_for(state), exchange=())
+    state = replace(state, failure=None)
+    if not step.output.get("tool_calls"):
+        return replace(state, answer=str(step.output.get("text", "")))
+    calls = tuple(map(PendingCall.of, step.output["tool_calls"]))
+    return replace(
+        state,
+        exchange=(*state.exchange, asked(step.output)),
+        calls=calls,
+        is_parallel=all(call.is_free for call in calls),
+        is_round_begun=False,
+        has_round_failed=False,
+        slowest_ms=0.0,
+    )
+
+
+def note_for(state: TaskState) -> str:
+    """What the agent that replaces a failed one is told."""
+    if not state.exchange:
+        return state.note
+    head = f"«{state.agent_slug}» could not go on; you take over."
+    return findings(state.exchange, head=head, before=state.note)
+
+
+def _failed(state: TaskState, step: StepRecord) -> TaskState:
+    """A decision or a model call came to nothing."""
+    code, detail = str(step.output.get("code", "internal")), str(step.output.get("detail", ""))
+    return replace(
+        state,
+        failure=(code, detail),
+        tried=(*state.tried, step.agent_slug),
+        num_errors=state.num_errors + 1,
+        last_error=detail,
+    )
+
+
+# --- What comes of its calls --------------------------------------------------------------------
+
+
+def _begun(state: TaskState, step: StepRecord) -> TaskState:
+    """A call is about to be made, or a person about to be asked."""
+    if step.kind is not StepKind.TOOL:
+        return state
+    begun = {
+        "number": step.number,
+        "key": str(step.input.get("idempotency_key", "")),
+        "begun_by": step.attempt,
+        "may_repeat": False,
+    }
+    return replace(_with_call(state, step, begun), is_round_begun=True)
+
+
+def _resulted(state: TaskState, step: StepRecord) -> TaskState:
+    """A call has its result, or its error."""
+    state = replace(_spent(state, step), is_round_begun=True)
+    if step.status is StepStatus.SUCCEEDED:
+        text = str(step.output.get("text", ""))
+        return replace(_settled(state, step, text), num_errors=0, has_round_failed=False)
+    detail = str(step.output.get("detail", ""))
+    state = _settled(state, step, error_text(detail))
+    if step.output.get("code") == CORRECTABLE or state.has_round_failed:
+        return state
+    # Calls that fail together are one error in a row: the model has not heard of any of them.
+    errors = state.num_errors + 1
+    return replace(state, has_round_failed=True, num_errors=errors, last_error=detail)
+
+
+def _heard(state: TaskState, step: StepRecord) -> TaskState:
+    """A person has answered."""
+    action, text = InputAction(step.output["action"]), str(step.output.get("text", ""))
+    state = replace(state, is_round_begun=True)
+    kind = InputKind(step.input["kind"])
+    if kind is InputKind.QUESTION:
+        said = text if action is InputAction.ANSWER else f"They would not answer. {text}".strip()
+        return replace(_settled(state, step, said), num_errors=0)
+    if action is InputAction.REJECT:
+        return _settled(
+            state, step, f"A person refused this call; do not repeat it. {text}".strip()
+        )
+    if kind is InputKind.OUTCOME:
+        # Not for a run of the call that began after the question was put.
+        is_meant = any(call.begun_by < step.attempt for call in state.calls)
+        return _with_call(state, step, {"may_repeat": True}) if is_meant else state
+    allowed: dict[str, Any] = {"is_approved": True}
+    if action is InputAction.EDIT:
+        allowed["arguments"] = step.output["arguments"]
+    return _with_call(state, step, allowed)
+
+
+def _summarised(state: TaskState, step: StepRecord) -> TaskState:
+    return replace(state, must_summarise=False)
+
+
+def _settled(state: TaskState, step: StepRecord, text: str) -> TaskState:
+    """The call of `step` is answered with `text`; nothing, when it was answered before."""
+    call_id = step.input.get("call_id")
+    rest = tuple(call for call in state.calls if call.id != call_id)
+    if len(rest) == len(state.calls):
+        return state
+    return replace(state, calls=rest, exchange=(*state.exchange, answered(str(call_id), text)))
+
+
+def _with_call(state: TaskState, step: StepRecord, changes: Mapping[str, Any]) -> TaskState:
+    call_id = step.input.get("call_id")
+    calls = tuple(replace(call, **changes) if call.id == call_id else call for call in state.calls)
+    return replace(state, calls=calls)
+
+
+def _spent(state: TaskState, step: StepRecord) -> TaskState:
+    """Time of work; calls that were made at the same time took as long as the slowest."""
+    if step.kind is not StepKind.TOOL or not state.is_parallel:
+        return replace(state, milliseconds=state.milliseconds + step.duration_ms)
+    more = max(0.0, step.duration_ms - state.slowest_ms)
+    return replace(
+        state, milliseconds=state.milliseconds + more, slowest_ms=state.slowest_ms + more
+    )
+
+
+_AFTER: Final[Mapping[StepKind, Callable[[TaskState, StepRecord], TaskState]]] = {
+    StepKind.ROUTE: _routed,
+    StepKind.MODEL: _said,
+    StepKind.TOOL: _resulted,
+    StepKind.HUMAN: _heard,
+    StepKind.HANDOFF: _handed_off,
+    StepKind.SUMMARY: _summarised,
+    StepKind.AGENT: _said,
+}
