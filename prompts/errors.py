@@ -5,12 +5,14 @@
     - TemplateError
       - TemplateInvalid           template_invalid: refused before it ever runs
         - UnknownVariable         template_unknown_variable
+        - UnknownBlock            template_unknown_block
       - TemplateFailed            template_failed: the data does not fit the template
       - TemplateTooLarge          template_too_large: output, text or work above its bound
       - TemplateTimeout           template_timeout: killed by the clock
     - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
   + NotFound (404)
     - PromptNotFound, PromptVersionNotFound
+    - LabelReserved               prompt_label_reserved: `production` is whatever is published
   + StateConflict (409)
     - VersionNotDraft             version_not_draft: it was published, so its text stays
   + Unavailable (503)
@@ -28,7 +30,7 @@ class PromptNotFound(NotFound):
 
 
 class PromptVersionNotFound(NotFound):
-    """The prompt has no version with that number."""
+    """The prompt has no such version."""
 
 
 class TemplateError(Invalid):
@@ -57,6 +59,12 @@ class UnknownVariable(TemplateInvalid):
     code = "template_unknown_variable"
 
 
+class UnknownBlock(TemplateInvalid):
+    """The template names a block that is not there."""
+
+    code = "template_unknown_block"
+
+
 class TemplateFailed(TemplateError):
     """The template does not fit the data it was given."""
 
@@ -79,6 +87,12 @@ class VariablesInvalid(Invalid):
     """The declaration of the template's variables is not acceptable."""
 
     code = "template_variables_invalid"
+
+
+class LabelReserved(Invalid):
+    """The label `production` always is the published version: publish instead."""
+
+    code = "prompt_label_reserved"
 
 
 class VersionNotDraft(StateConflict):

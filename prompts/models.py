@@ -11,11 +11,19 @@ from tenants.scope import TenantModel
 
 
 class Prompt(TenantModel):
-    """The slot that agents point to; what is said stands in its versions."""
+    """The slot that agents point to, or a block that such prompts share; what is said stands in its
+    versions.
+    """
+
+    class Kind(models.TextChoices):
+        PROMPT = "prompt", _("Prompt of agents")
+        PERSONALITY = "personality", _("Block: personality")
+        INSTRUCTIONS = "instructions", _("Block: task instructions")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.CharField(_("slug"), max_length=63, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.PROMPT)
     task_type = models.CharField(_("task type"), max_length=50, default="conversation")
     description = models.TextField(_("description"), blank=True, max_length=2000)
     variables = models.JSONField(
@@ -37,6 +45,10 @@ class Prompt(TenantModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_block(self) -> bool:
+        return self.kind != self.Kind.PROMPT
+
 
 class PromptVersion(TenantModel):
     """One numbered text of a prompt. A draft can be edited; once published it never changes."""
@@ -52,6 +64,10 @@ class PromptVersion(TenantModel):
     )
     number = models.PositiveIntegerField(_("number"), editable=False)
     source = models.TextField(_("text"), max_length=32_768)
+    # The text with its blocks filled in, as it was when it was saved; empty when it has none.
+    composed = models.TextField(blank=True, editable=False)
+    # Declarations of the variables it was checked against, its blocks' included.
+    variables = models.JSONField(default=list, editable=False)
     notes = models.CharField(_("notes"), max_length=500, blank=True)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False
@@ -82,3 +98,53 @@ class PromptVersion(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.prompt} v{self.number}"
+
+    @property
+    def template(self) -> str:
+        """What agents are told, as a template."""
+        return self.composed or self.source
+
+
+class PromptPart(TenantModel):
+    """A block inside a version: the version of the block that it was composed with."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    version = models.ForeignKey(PromptVersion, on_delete=models.CASCADE, related_name="parts")
+    position = models.PositiveSmallIntegerField()
+    block = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="uses")
+
+    class Meta:
+        verbose_name = _("block in a prompt")
+        verbose_name_plural = _("blocks in prompts")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "position"], name="prompt_part_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.block_id}"
+
+
+class PromptLabel(TenantModel):
+    """A name that points to one version of a prompt, such as `staging`, and can be moved."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    prompt = models.ForeignKey(
+        Prompt, on_delete=models.CASCADE, related_name="labels", verbose_name=_("prompt")
+    )
+    name = models.CharField(_("label"), max_length=63, validators=[validate_slug])
+    version = models.ForeignKey(
+        PromptVersion, on_delete=models.CASCADE, related_name="labels", verbose_name=_("version")
+    )
+    moved_at = models.DateTimeField(_("moved at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("label")
+        verbose_name_plural = _("labels")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "name"], name="prompt_label_name_per_prompt")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,16 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prompts.composition import GIVEN
 from prompts.errors import VariablesInvalid
 from prompts.models import Prompt, PromptVersion
-from prompts.rendering import JSONValue, render_isolated, resolve_variables, sample_variables
-from prompts.services import GIVEN
+from prompts.rendering import (
+    JSONValue,
+    VariableSpec,
+    parse_variables,
+    render_isolated,
+    resolve_variables,
+    sample_variables,
+)
 from prompts.tokens import TokenCount, count_tokens
 
 
-def sample_of(prompt: Prompt) -> dict[str, Any]:
-    """What a preview is rendered with: the tenant as it is, and an agent that uses the prompt."""
-    sample: dict[str, Any] = sample_variables(GIVEN)
+def sample_of(prompt: Prompt, declared: Mapping[str, VariableSpec]) -> dict[str, Any]:
+    """What a preview is rendered with: the tenant as it is, an agent that uses the prompt, and the
+    samples of `declared`.
+    """
+    sample: dict[str, Any] = sample_variables({**GIVEN, **declared})
     names = ("slug", "name", "business_context")
     sample["tenant"] = {name: getattr(prompt.tenant, name) for name in names}
     # Agents live a storey above; the relation leads up to them without an import.
@@ -26,21 +35,23 @@ def render_version(
     """The text that an agent would be told, and what it costs; samples stand in for whatever
     `variables` does not give.
 
-    Raises VariablesInvalid for a name that no prompt is given, TemplateInvalid for a text that
+    Raises VariablesInvalid for a name that the prompt is not given, TemplateInvalid for a text that
     cannot run any more, TemplateFailed when a value has the wrong type or does not fit the text,
     TemplateTooLarge, TemplateTimeout.
     """
-    _refuse_unknown(variables)
-    given = resolve_variables(GIVEN, variables)
-    known = {name: value for name, value in given.items() if value is not None}
-    text = render_isolated(version.source, sample_of(version.prompt) | known)
+    declared = parse_variables(version.variables)
+    specs = {**GIVEN, **declared}
+    _refuse_unknown(variables, specs)
+    given = {name: value for name, value in variables.items() if value is not None}
+    resolve_variables({name: specs[name] for name in given}, given)
+    text = render_isolated(version.template, sample_of(version.prompt, declared) | given)
     return text, count_tokens(text)
 
 
-def _refuse_unknown(variables: Mapping[str, JSONValue]) -> None:
-    unknown = sorted(variables.keys() - GIVEN.keys())
+def _refuse_unknown(variables: Mapping[str, JSONValue], specs: Mapping[str, VariableSpec]) -> None:
+    unknown = sorted(variables.keys() - specs.keys())
     if unknown:
-        detail = f"A prompt is given {', '.join(GIVEN)}."
+        detail = f"This prompt is given {', '.join(specs)}."
         code = VariablesInvalid.code
         raise VariablesInvalid(
             errors=[

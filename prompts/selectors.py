@@ -65,3 +65,15 @@ def list_unpublished_drafts() -> QuerySet[Any]:
     """Prompts that have a draft newer than what is published."""
     newer = Q(newest_draft__gt=F("published_number")) | Q(published_number=None)
     return list_prompts().filter(newer, newest_draft__isnull=False)
+
+
+def list_users_of(block: Prompt) -> QuerySet[PromptVersion]:
+    """Versions of prompts that were composed with some version of `block`, newest first."""
+    rows = PromptVersion.objects.filter(parts__block__prompt=block).select_related("prompt")
+    return rows.distinct().order_by("prompt__name", "-number")
+
+
+def find_labelled(prompt: Prompt, label: str) -> PromptVersion | None:
+    """The version that the label points to."""
+    rows = PromptVersion.objects.select_related("prompt__tenant")
+    return rows.filter(labels__prompt=prompt, labels__name=label).first()

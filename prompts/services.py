@@ -1,7 +1,7 @@
 """The acts on prompts: a draft is written, and published.
 
-The text of a version never changes once it was published; the database refuses it too (migration
-0002). Rolling back is publishing an older version again.
+What a version says never changes once it was published; the database refuses it too (migrations
+0002 and 0004). Rolling back is publishing an older version again.
 """
 
 from typing import Any, Final
@@ -11,61 +11,47 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from prompts.errors import VersionNotDraft
-from prompts.models import Prompt, PromptVersion
-from prompts.rendering import TemplateReport, VariableSpec, check_template, parse_variables
+from prompts.composition import Composition, compose
+from prompts.errors import LabelReserved, VersionNotDraft
+from prompts.models import Prompt, PromptLabel, PromptPart, PromptVersion
+from prompts.rendering import TemplateReport, compile_template
+from prompts.selectors import list_users_of
 from prompts.tokens import count_tokens
 from tenants.services import touch_configuration
 
 Status = PromptVersion.Status
 
-_SAMPLES: Final[list[dict[str, Any]]] = [
-    {
-        "name": "agent",
-        "type": "object",
-        "sample": {"slug": "ventas", "name": "Ventas", "description": "Cotiza y vende."},
-    },
-    {
-        "name": "tenant",
-        "type": "object",
-        "sample": {"slug": "aurora", "name": "Aurora", "business_context": "Lunes a sábado, 9-19."},
-    },
-    {
-        "name": "user",
-        "type": "object",
-        "sample": {"name": "Lucía"},
-    },
-    {
-        "name": "context",
-        "type": "object",
-        "sample": {},
-    },
-]
-#: What every prompt is given when it is rendered for a turn.
-GIVEN: Final[dict[str, VariableSpec]] = parse_variables(_SAMPLES)
+#: The label of whatever is published.
+PRODUCTION: Final = "production"
 
 
-def check_source(source: str) -> TemplateReport:
-    """What an author has to know about a text: what it uses, and what is wrong with it."""
-    return check_template(source, GIVEN)
+def check_source(source: str, *, prompt: Prompt | None = None) -> TemplateReport:
+    """What an author has to know about a text: what it uses, and what is wrong with it. Needs the
+    tenant's scope when it names blocks.
+    """
+    return compose(source, prompt=prompt).report
 
 
 @transaction.atomic
 def save_draft(
     *, prompt: Prompt, source: str, notes: str = "", author: AbstractBaseUser | None = None
 ) -> PromptVersion:
-    """A new draft with the prompt's next number. Raises TemplateInvalid."""
-    check_source(source).raise_if_invalid()
+    """A new draft with the prompt's next number. Raises TemplateInvalid, UnknownVariable,
+    UnknownBlock.
+    """
+    composition = _composed(source, prompt)
     _lock(prompt)
     newest = PromptVersion.objects.filter(prompt=prompt).aggregate(Max("number"))["number__max"]
-    return PromptVersion.objects.create(
+    version = PromptVersion.objects.create(
         prompt=prompt,
         number=(newest or 0) + 1,
         source=source,
         notes=notes,
-        num_tokens=count_tokens(source).count,
         author_id=author.pk if author else None,
+        **_texts(composition),
     )
+    _keep_parts(version, composition)
+    return version
 
 
 @transaction.atomic
@@ -76,16 +62,15 @@ def edit_draft(
     notes: str = "",
     author: AbstractBaseUser | None = None,
 ) -> PromptVersion:
-    """The draft with another text. Raises TemplateInvalid, VersionNotDraft."""
-    check_source(source).raise_if_invalid()
+    """The draft with another text. Raises what `save_draft` does, and VersionNotDraft."""
+    composition = _composed(source, version.prompt)
     _lock(version.prompt)
     version.refresh_from_db(fields=["status"])
     if version.status != Status.DRAFT:
         raise VersionNotDraft
     version.source, version.notes = source, notes
-    version.num_tokens = count_tokens(source).count
     version.author_id = author.pk if author else version.author_id
-    version.save(update_fields=["source", "notes", "num_tokens", "author"])
+    _recompose(version, composition, "source", "notes", "author")
     return version
 
 
@@ -94,14 +79,19 @@ def publish_version(
     *, version: PromptVersion, author: AbstractBaseUser | None = None
 ) -> PromptVersion:
     """Make this the version that agents are told, from their next task on; the one published until
-    now is retired. Publishing the published one is no error. Raises TemplateInvalid when the rules
-    for templates have become stricter since it was written.
+    now is retired. A draft takes its blocks as they are now, an older version keeps those it was
+    published with. Publishing the published one is no error.
+
+    Raises TemplateInvalid when the text cannot run (any more), UnknownBlock when one is gone.
     """
     _lock(version.prompt)
     version.refresh_from_db()
     if version.status == Status.PUBLISHED:
         return version
-    check_source(version.source).raise_if_invalid()
+    if version.status == Status.DRAFT:
+        _recompose(version, _composed(version.source, version.prompt))
+    else:
+        compile_template(version.template)
     PromptVersion.objects.filter(prompt_id=version.prompt_id, status=Status.PUBLISHED).update(
         status=Status.RETIRED
     )
@@ -113,6 +103,45 @@ def publish_version(
 
 
 @transaction.atomic
+def spread_block(*, block: Prompt, author: AbstractBaseUser | None = None) -> list[PromptVersion]:
+    """Publish every prompt that is live with an older version of `block` anew, with the block as it
+    is published now; the new versions.
+    """
+    made = []
+    live = PromptVersion.objects.filter(prompt=block, status=Status.PUBLISHED).first()
+    users = list_users_of(block).filter(status=Status.PUBLISHED).exclude(parts__block=live)
+    for version in users if live else ():
+        notes = f"[[{block.slug}]] v{live.number}"
+        draft = save_draft(prompt=version.prompt, source=version.source, notes=notes, author=author)
+        made.append(publish_version(version=draft, author=author))
+    return made
+
+
+@transaction.atomic
+def set_label(*, prompt: Prompt, name: str, version: PromptVersion) -> PromptLabel:
+    """Let the label point to this version of the prompt, wherever it pointed before. Raises
+    LabelReserved.
+    """
+    if name == PRODUCTION:
+        raise LabelReserved
+    _lock(prompt)
+    label, _ = PromptLabel.objects.update_or_create(
+        prompt=prompt, name=name, defaults={"version": version, "moved_at": timezone.now()}
+    )
+    touch_configuration(prompt.tenant_id)
+    return label
+
+
+@transaction.atomic
+def remove_label(*, prompt: Prompt, name: str) -> bool:
+    """Whether there was such a label; it is gone."""
+    removed, _ = PromptLabel.objects.filter(prompt=prompt, name=name).delete()
+    if removed:
+        touch_configuration(prompt.tenant_id)
+    return bool(removed)
+
+
+@transaction.atomic
 def discard_draft(*, version: PromptVersion) -> None:
     """Throw a draft away. Raises VersionNotDraft: what was published once stays."""
     _lock(version.prompt)
@@ -120,6 +149,37 @@ def discard_draft(*, version: PromptVersion) -> None:
     if version.status != Status.DRAFT:
         raise VersionNotDraft
     version.delete()
+
+
+def _composed(source: str, prompt: Prompt) -> Composition:
+    composition = compose(source, prompt=prompt)
+    composition.report.raise_if_invalid()
+    return composition
+
+
+def _texts(composition: Composition) -> dict[str, Any]:
+    """The fields of a version that follow from its text."""
+    return {
+        "composed": "" if composition.is_plain else composition.text,
+        "variables": [spec.as_json() for spec in composition.declared.values()],
+        "num_tokens": count_tokens(composition.text).count,
+    }
+
+
+def _recompose(version: PromptVersion, composition: Composition, *changed: str) -> None:
+    texts = _texts(composition)
+    for name, value in texts.items():
+        setattr(version, name, value)
+    version.save(update_fields=[*changed, *texts])
+    version.parts.all().delete()
+    _keep_parts(version, composition)
+
+
+def _keep_parts(version: PromptVersion, composition: Composition) -> None:
+    PromptPart.objects.bulk_create(
+        PromptPart(tenant_id=version.tenant_id, version=version, position=place, block=block)
+        for place, block in enumerate(composition.blocks)
+    )
 
 
 def _lock(prompt: Prompt) -> None:

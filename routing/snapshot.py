@@ -19,7 +19,13 @@ from django.db.models import Prefetch
 from orkesta.crypto import SecretUnreadable
 from orkesta.errors import OrkestaError
 from prompts.models import PromptVersion
-from prompts.rendering import CompiledTemplate, compile_template
+from prompts.rendering import (
+    CompiledTemplate,
+    VariableSpec,
+    compile_template,
+    parse_variables,
+    resolve_variables,
+)
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, RoutingRule
 from routing.rules import Rule, compile_condition
@@ -39,6 +45,16 @@ class PromptSnapshot:
     version_id: UUID
     label: str
     template: CompiledTemplate
+    declared: Mapping[str, VariableSpec] = field(default_factory=dict)
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """What the agent is told. Declared variables are taken from `variables["context"]`, or have
+        their defaults.
+
+        Raises TemplateFailed when the context lacks a required one or has one of another type.
+        """
+        own = resolve_variables(self.declared, variables["context"]) if self.declared else {}
+        return self.template.render({**own, **variables})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,12 @@ class AgentSnapshot:
     max_steps: int
     timeout_seconds: float
     tools: tuple[ToolSnapshot, ...] = ()
+    max_task_tokens: int = 0
+    max_task_seconds: float = 0.0
+    history_turns: int = 10
+    may_ask_human: bool = False
+    answer_hours: float | None = None
+    may_hand_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +202,12 @@ def _agent_snapshot(
         max_steps=row.max_steps,
         timeout_seconds=row.timeout_seconds,
         tools=tools,
+        max_task_tokens=row.max_task_tokens,
+        max_task_seconds=row.max_task_seconds,
+        history_turns=row.history_turns,
+        may_ask_human=row.may_ask_human,
+        answer_hours=row.answer_hours,
+        may_hand_off=row.may_hand_off,
     )
 
 
@@ -188,11 +216,13 @@ def _agent_snapshot(
 
 def _prompt_snapshot(version: PromptVersion) -> PromptSnapshot | None:
     try:
-        template = compile_template(version.source)
+        template = compile_template(version.template)
+        declared = parse_variables(version.variables)
     except OrkestaError as exc:
         logger.error("prompt version %s cannot be used: %s", version.pk, exc)
         return None
-    return PromptSnapshot(version.pk, f"{version.prompt.slug} v{version.number}", template)
+    label = f"{version.prompt.slug} v{version.number}"
+    return PromptSnapshot(version.pk, label, template, declared)
 
 
 def _target(

@@ -119,7 +119,7 @@ class Performer:
         variables = template_variables(
             self.task.snapshot, agent, user_name=self.task.user_name, context=self.task.context
         )
-        told = prompt.template.render(variables)
+        told = prompt.render(variables)
         about = self.task.snapshot.business_context
         if about and "tenant" not in prompt.template.variables:
             told = f"{told}\n\n{about}"

@@ -1,6 +1,6 @@
 """Forms in which prompts are written."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,9 +24,11 @@ class SourceField(forms.CharField):
         options = {"max_length": 32_768, "strip": False, "widget": SOURCE_WIDGET} | kwargs
         super().__init__(**options)
 
+    prompt: Prompt | None = None
+
     def clean(self, value: Any) -> str:
         source = str(super().clean(value)).replace("\r\n", "\n")
-        problems = check_source(source).problems
+        problems = check_source(source, prompt=self.prompt).problems
         if problems:
             raise ValidationError(
                 [
@@ -58,9 +60,15 @@ class VersionForm(forms.Form):
         ),
     )
 
+    def __init__(self, *args: Any, prompt: Prompt, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A form has copies of its class's fields, so this is nobody else's.
+        cast("SourceField", self.fields["source"]).prompt = prompt
+
     @classmethod
     def of(cls, version: PromptVersion) -> "VersionForm":
-        return cls(initial={"source": version.source, "notes": version.notes})
+        initial = {"source": version.source, "notes": version.notes}
+        return cls(initial=initial, prompt=version.prompt)
 
 
 class PromptForm(TenantModelForm):

@@ -18,14 +18,14 @@ from django.views.decorators.http import require_GET, require_POST
 from orkesta.errors import OrkestaError
 from prompts.admin.forms import VersionForm
 from prompts.admin.side_by_side import folded, side_by_side
+from prompts.composition import compose
 from prompts.diff import diff_texts
 from prompts.errors import VersionNotDraft
-from prompts.models import PromptVersion
+from prompts.models import Prompt, PromptVersion
 from prompts.previews import sample_of
 from prompts.rendering import render_isolated
 from prompts.selectors import find_version
 from prompts.services import (
-    check_source,
     discard_draft,
     edit_draft,
     publish_version,
@@ -73,7 +73,7 @@ class VersionPages:
         refused = refused_form(request)
         if refused is not None:
             return refused
-        form = VersionForm(request.POST)
+        form = VersionForm(request.POST, prompt=version.prompt)
         if not form.is_valid():
             return self._page(request, version, form)
         asked = form.cleaned_data
@@ -138,7 +138,7 @@ class VersionPages:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
         version = self._version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
-        context = looked_at(source, sample_of(version.prompt))
+        context = looked_at(source, version.prompt)
         return render(request, "orkesta/prompts/preview.html", context)
 
     def compare(
@@ -176,9 +176,7 @@ class VersionPages:
     ) -> HttpResponse:
         source = str(form["source"].value() or "")
         title = _("Version %(number)d") % {"number": version.number}
-        context = self._context(request, version, title) | looked_at(
-            source, sample_of(version.prompt)
-        )
+        context = self._context(request, version, title) | looked_at(source, version.prompt)
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
     def _context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
@@ -192,13 +190,20 @@ class VersionPages:
         }
 
 
-def looked_at(source: str, sample: dict[str, Any]) -> dict[str, Any]:
+def looked_at(source: str, prompt: Prompt) -> dict[str, Any]:
     """What an author is told about a text while writing it."""
-    report = check_source(source)
-    facts = {"report": report, "tokens": count_tokens(source), "rendered": "", "render_error": ""}
+    composition = compose(source, prompt=prompt)
+    report, text = composition.report, composition.text
+    facts = {
+        "report": report,
+        "parts": () if composition.is_plain else composition.parts,
+        "tokens": count_tokens(text),
+        "rendered": "",
+        "render_error": "",
+    }
     if report.is_valid:
         try:
-            facts["rendered"] = render_isolated(source, sample)
+            facts["rendered"] = render_isolated(text, sample_of(prompt, composition.declared))
         except OrkestaError as exc:
             facts["render_error"] = exc.message
     return facts

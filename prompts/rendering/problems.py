@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prompts.errors import TemplateInvalid, UnknownVariable
+from prompts.errors import TemplateInvalid, UnknownBlock, UnknownVariable
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class TemplateProblem:
 def invalid(problems: Sequence[TemplateProblem]) -> TemplateInvalid:
     """The error that carries all `problems` (at least one) and speaks of the first."""
     first = problems[0]
-    kind = UnknownVariable if first.code == UnknownVariable.code else TemplateInvalid
+    kinds = {kind.code: kind for kind in (UnknownVariable, UnknownBlock)}
+    kind = kinds.get(first.code, TemplateInvalid)
     return kind(
         first.message,
         line=first.line,
