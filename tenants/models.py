@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+import tenants.usage_models  # noqa: F401 - Django finds more of the room's models there
 from orkesta.ids import uuid7
 from tenants.allowance_cache import forget_allowances
 from tenants.scope import TenantModel

@@ -1,0 +1,1 @@
+"""Usage and money: what calls cost, what is left, and who used what."""
