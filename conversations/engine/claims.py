@@ -1,10 +1,11 @@
 """Who owns a task: claiming, renewing and watching leases. All times are the database's clock."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
+from enum import IntEnum
 from functools import cache
-from typing import Final
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -32,8 +33,17 @@ from orkesta.database import update_returning
 from orkesta.statements import Param, Row, Statement, update
 from tenants.scope import scopes_disabled
 
-#: A task whose worker died this often is not given to another one.
-MAX_CRASHES: Final = 3
+
+class Suspicion(IntEnum):
+    """What `num_crashes` says of a task: deaths of processes that ran it, since its last step.
+
+    Of deaths that nobody witnessed two are counted and no more: whole installations are restarted.
+    """
+
+    SOME = 2
+    """Runs in quarantine from now on (`conversations.engine.quarantine`)."""
+    STRONG = 3
+    """The quarantine died, too, and others were in it: it runs alone in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,24 @@ class Claim:
     batch_id: UUID | None = None
 
     @property
-    def is_poison(self) -> bool:
-        return self.num_crashes >= MAX_CRASHES
+    def is_suspect(self) -> bool:
+        return self.num_crashes >= Suspicion.SOME
+
+    def packed(self) -> dict[str, Any]:
+        """As JSON's own types; `unpacked` makes a claim of it again."""
+        return {
+            field.name: value.hex if isinstance(value := getattr(self, field.name), UUID) else value
+            for field in fields(self)
+        }
+
+    @classmethod
+    def unpacked(cls, packed: Mapping[str, Any]) -> "Claim":
+        ids = {
+            name: UUID(hex=packed[name])
+            for name in ("task_id", "tenant_id", "session_id", "batch_id")
+            if packed[name] is not None
+        }
+        return cls(**{**packed, **ids})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +112,8 @@ def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
 
 @cache
 def _claiming(limit: int) -> Statement:
-    crashed = Case(When(status=TaskStatus.PROCESSING, then=Value(1)), default=Value(0))
+    is_abandoned = Q(status=TaskStatus.PROCESSING, num_crashes__lt=Suspicion.SOME)
+    crashed = Case(When(is_abandoned, then=Value(1)), default=Value(0))
     return update(
         lambda: Task.objects.filter(pk__in=_claimable()[:limit]),
         lambda: {
@@ -139,10 +166,32 @@ def _owned(worker: str, task_ids: Sequence[UUID]) -> QuerySet[Task]:
     return Task.objects.filter(pk__in=task_ids, worker=worker, status=TaskStatus.PROCESSING)
 
 
+def accuse(claim: Claim, *, is_proven: bool = False) -> bool:
+    """The quarantine died with the task in it: let it be claimed at once, to run alone; whether
+    that is so. When it `is_proven` to be the task's doing, keep it.
+
+    Not so if it had come further before: then its new step is as innocent as any other.
+    """
+    rows = Task.objects.filter(
+        pk=claim.task_id, attempt=claim.attempt, status=TaskStatus.PROCESSING
+    )
+    if is_proven:
+        return rows.filter(num_crashes__gte=Suspicion.SOME).exists()
+    return bool(
+        rows.filter(num_crashes__gte=Suspicion.SOME).update(
+            num_crashes=Suspicion.STRONG, lease_until=_over()
+        )
+    )
+
+
 def expire_leases() -> int:
     """Let every running task be claimed at once. Only for a process that knows it is the only one,
     at its start; returns how many there were.
     """
     with scopes_disabled():
         running = Task.objects.filter(status=TaskStatus.PROCESSING)
-        return running.update(lease_until=Now() - Value(timedelta(seconds=1)))
+        return running.update(lease_until=_over())
+
+
+def _over() -> Combinable:
+    return Now() - Value(timedelta(seconds=1))

@@ -18,7 +18,7 @@ from conversations.engine.loading import load
 from conversations.engine.orchestrator import next_action
 from conversations.engine.performing import Performer, interrupted
 from conversations.engine.state import StepRecord, TaskState
-from conversations.errors import LeaseLost, TaskPoisoned
+from conversations.errors import LeaseLost
 from conversations.states import StepKind, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
 from routing.gateway import Gateway
@@ -86,10 +86,6 @@ class Runner:
             await self._fail("internal_error", "Something went wrong; it has been recorded.")
 
     async def _work(self) -> None:
-        if self.claim.is_poison:
-            detail = f"The task ended {self.claim.num_crashes} workers."
-            await self._settle(Outcome(TaskStatus.FAILED, TaskPoisoned.code, detail))
-            return
         while True:
             try:
                 await self._go_on()

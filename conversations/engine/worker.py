@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError
 from conversations.engine import claims
 from conversations.engine.claims import Claim, Look
 from conversations.engine.dispatch import get_dispatcher
+from conversations.engine.quarantine import Quarantine, QuarantinedRunner
 from conversations.engine.runner import Runner, Stop
 from conversations.states import Wanted
 from orkesta.database import in_thread
@@ -34,7 +35,8 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-8:]}"
         self.gateway = gateway or get_gateway()
         self._concurrency = concurrency or settings.ORKESTA_WORKER_CONCURRENCY
-        self.running: dict[UUID, tuple[Runner, asyncio.Task[None]]] = {}
+        self.running: dict[UUID, tuple[Runner | QuarantinedRunner, asyncio.Task[None]]] = {}
+        self._quarantine = Quarantine()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
@@ -99,11 +101,16 @@ class Worker:
     def _start(self, claim: Claim) -> None:
         if claim.task_id in self.running:  # our own lease ran out while the process was frozen
             self.running[claim.task_id][0].stop(Stop.LOST)
-        failpoint(Failpoint.TASK_CLAIMED)
-        runner = Runner(claim, self.gateway)
+        runner = self._runner(claim)
         task = asyncio.create_task(runner.run())
         self.running[claim.task_id] = (runner, task)
         task.add_done_callback(lambda _: self._ended(claim))
+
+    def _runner(self, claim: Claim) -> Runner | QuarantinedRunner:
+        if claim.is_suspect:
+            return QuarantinedRunner(claim, self._quarantine)
+        failpoint(Failpoint.TASK_CLAIMED)
+        return Runner(claim, self.gateway)
 
     def _ended(self, claim: Claim) -> None:
         current = self.running.get(claim.task_id)

@@ -10,7 +10,6 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.chaos.checker import poisoned_tasks
 from tests.chaos.embedded import installation
 from tests.chaos.production import Adversary, storm_over
 from tests.chaos.storm import Storm
@@ -72,7 +71,6 @@ def tell(storm: Storm, upstream: Upstream) -> int:
     say(f"faults: {len(storm.faults)}; claims beyond the first: {attempts[1]}, most {attempts[0]}")
     say(f"requests repeated: {history.num_repeats}, answered {sorted(history.statuses)}")
     say(f"calls of the upstream beyond one per step: {calls - steps}")
-    say(f"tasks that three workers died of: {len(poisoned_tasks(storm.rows))}")
     broken = storm.broken_promises()
     say(f"promises broken: {len(broken)}")
     for fault in broken[:20]:

@@ -11,8 +11,6 @@ from typing import Any, Final
 from tests.chaos.history import History
 from tests.production.upstream import answer_to
 
-#: A task that three workers died of is given up, and says so. A storm may bring that about.
-POISON: Final = ("failed", "poison")
 COMPLETED: Final = ("completed", "")
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
@@ -40,7 +38,7 @@ def _of_tasks(history: History, rows: Rows) -> list[str]:
         *(
             f"{found.get(id_, 'lost')}: {text}"
             for id_, text in promised.items()
-            if found.get(id_) not in (COMPLETED, POISON)
+            if found.get(id_) != COMPLETED
         ),
         *([f"{never_promised} tasks beyond those that were accepted"] if never_promised else []),
     ]
@@ -52,21 +50,11 @@ def _of_messages(history: History, rows: Rows) -> list[str]:
         "SELECT task_id, role, content FROM conversations_message ORDER BY seq"
     ):
         found[_id(task_id)].append((role, content))
-    poisoned = poisoned_tasks(rows)
     return [
         f"messages of {told.text}: {found[_id(told.task_id)]}"
         for told in history.acknowledged
-        if found[_id(told.task_id)]
-        != [("user", told.text), ("assistant", answer_to(told.text))][
-            : 1 if _id(told.task_id) in poisoned else 2
-        ]
+        if found[_id(told.task_id)] != [("user", told.text), ("assistant", answer_to(told.text))]
     ]
-
-
-def poisoned_tasks(rows: Rows) -> set[str]:
-    """Those that were given up because too many workers died of them."""
-    statement = "SELECT id FROM conversations_task WHERE error_code = 'poison' AND attempt > 3"
-    return {_id(id_) for (id_,) in rows(statement)}
 
 
 def _of_events(rows: Rows) -> list[str]:

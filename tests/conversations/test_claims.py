@@ -134,12 +134,37 @@ def test_it_counts_crashes_and_forgets_them_when_a_step_is_recorded(acme: House)
     claim_one()
     expire()
     second = claim_one()
-    assert (second.num_crashes, second.is_poison) == (1, False)
+    assert (second.num_crashes, second.is_suspect) == (1, False)
     with tenant_scope(acme.id):
         store.record(second, said(1), then=None)
-    for expected in (1, 2, 3):
+    expire()
+    assert claim_one().num_crashes == 1
+
+
+def test_it_suspects_a_task_and_no_more_however_often_everything_is_restarted(acme: House) -> None:
+    post(acme, "hola")
+    claim_one()
+    for expected in (1, 2, 2, 2, 2):
+        claims.expire_leases()
+        claim = claim_one()
+        assert (claim.num_crashes, claim.is_suspect) == (expected, expected == 2)
+
+
+def test_it_accuses_a_task_only_when_it_has_come_no_further(acme: House) -> None:
+    post(acme, "hola")
+    claim_one()
+    for _ in range(2):
         expire()
-        assert claim_one().num_crashes == expected
+        claim = claim_one()
+    with tenant_scope(acme.id):
+        assert claims.accuse(claim)
+    claim = claim_one()
+    assert claim.num_crashes == 3
+    with tenant_scope(acme.id):
+        assert claims.accuse(claim, is_proven=True)
+        store.record(claim, said(1), then=None)
+        assert not claims.accuse(claim, is_proven=True)
+        assert not claims.accuse(claim)
 
 
 def test_it_prefers_a_wish_to_cancel_over_the_answer(acme: House) -> None:

@@ -55,23 +55,6 @@ async def test_it_resumes_after_the_last_recorded_step(shop: House) -> None:
     assert story.statuses.count("completed") == 1
 
 
-async def test_it_settles_a_task_that_ended_three_workers(shop: House) -> None:
-    posted = await apost(shop, "precio")
-
-    def crash_thrice() -> None:
-        with scopes_disabled():
-            Task.objects.update(
-                status="processing", num_crashes=2, attempt=3, lease_until=F("available_at")
-            )
-
-    await sync_to_async(crash_thrice)()
-    async with open_worker(says("Hola")) as (worker, fake):
-        await run_until_idle(worker)
-    story = await story_of(shop, posted.task.id)
-    assert (story.task.status, story.task.error_code) == ("failed", "poison")
-    assert fake.calls == []
-
-
 async def test_it_closes_the_upstream_call_of_a_cancelled_task(shop: House) -> None:
     async with open_worker(hangs(HELLO)) as (worker, fake):
         posted = await apost(shop, "precio")

@@ -4,11 +4,13 @@ What it does with a message is written in the message:
 
     [slow:1.5]     the answer takes that long      [think:1.5]  so does the decision who answers
     [hang]         the answer stops half-way       [fall]       only the fallback agent answers
-    [drip:0.1]     so long between two words
+    [drip:0.1]     so long between two words       [deadly]     whoever asks for it is killed
 """
 
 import asyncio
+import os
 import re
+import signal
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import orjson
+import psutil
 
 from bench.mock_llm import fill
 from tests.fakes.llm_server import chunk, usage_chunk
@@ -92,6 +95,8 @@ class Upstream:
             await self._decide(asked, text, writer)
             return
         self.answers[text] += 1
+        if "[deadly]" in text:
+            _kill_client(writer)
         if "[fall]" in text and FALLBACK not in asked["messages"][0]["content"]:
             writer.write(
                 b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -131,6 +136,14 @@ class Upstream:
             await asyncio.sleep(_seconds("drip", text))
         writer.write(_event(chunk({}, "stop")) + _event(usage_chunk()) + b"data: [DONE]\n\n")
         await writer.drain()
+
+
+def _kill_client(writer: asyncio.StreamWriter) -> None:
+    """What a task does to its process when it breaks a library written in C."""
+    _, port, *_ = writer.get_extra_info("peername")
+    for connection in psutil.net_connections("tcp4"):
+        if connection.laddr.port == port and connection.pid not in (None, os.getpid()):
+            os.kill(connection.pid, signal.SIGKILL)
 
 
 def _event(payload: Any) -> bytes:
