@@ -5,8 +5,13 @@ from collections import defaultdict
 from uuid import UUID
 
 from orkesta.errors import OrkestaError
-from routing.tool_models import AgentTool, Tool
+from routing.errors import ToolFailed
+from routing.tool_models import AgentTool, McpServer, Tool
 from routing.tools.builtin import BuiltinCaller, get_builtin
+from routing.tools.http import HttpCaller
+from routing.tools.http_plan import HttpPlan, read_places
+from routing.tools.mcp import McpCaller
+from routing.tools.mcp_session import McpTarget
 from routing.tools.schema import compile_schema, hash_of
 from routing.tools.values import Recovery, Risk, ToolCaller, ToolKind, ToolSnapshot
 
@@ -59,4 +64,40 @@ def build_tool(row: Tool, time_zone: str) -> ToolSnapshot:
 
 
 def _caller(row: Tool, time_zone: str) -> ToolCaller:
-    return BuiltinCaller(get_builtin(row.builtin), time_zone)
+    if row.kind == ToolKind.BUILTIN:
+        return BuiltinCaller(get_builtin(row.builtin), time_zone)
+    if row.kind == ToolKind.HTTP:
+        return HttpCaller(build_plan(row))
+    if row.mcp_server is None or not row.mcp_server.is_active:
+        raise ToolFailed(f"The MCP server of {row.name} is switched off.")
+    return McpCaller(build_target(row.mcp_server), row.remote_name)
+
+
+def build_plan(row: Tool) -> HttpPlan:
+    """The HTTP tool in `row`. Raises HttpPlanInvalid, SecretUnreadable."""
+    return HttpPlan(
+        method=row.method,
+        url=row.url,
+        places=read_places(row.places),
+        body_format=row.body_format,
+        headers=row.headers,
+        secret_header=row.secret_header,
+        secret=row.secret,
+        status_url=row.status_url,
+    )
+
+
+def build_target(row: McpServer) -> McpTarget:
+    """The server in `row`. Raises SecretUnreadable."""
+    is_command = row.transport == McpServer.Transport.STDIO
+    return McpTarget(
+        tenant_id=row.tenant_id,
+        server_id=row.pk,
+        name=row.name,
+        slug=row.slug,
+        url="" if is_command else row.url,
+        command=tuple(map(str, row.command)) if is_command else (),
+        secret_header=row.secret_header,
+        secret=row.secret,
+        timeout_seconds=row.timeout_seconds,
+    )

@@ -22,7 +22,8 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serve_asgi(app: Any) -> AsyncIterator[int]:
     """Serve `app`, lifespan included, on a free port of 127.0.0.1; yields the port."""
-    with socket.socket() as listener:
+    # The protocol is named, or asyncio does not see that it is TCP and lets small answers wait.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = _Server(uvicorn.Config(app, log_level="error", lifespan="auto", ws="none"))
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))

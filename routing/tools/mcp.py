@@ -1,0 +1,210 @@
+"""MCP tools: calls to servers of the Model Context Protocol, and what they offer."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import mcp_types
+import orjson
+from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
+from mcp.client import ClientSession
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
+
+from orkesta.errors import OrkestaError
+from routing.errors import ToolError, ToolFailed, ToolRetry, ToolTimeout, ToolUnreachable
+from routing.tools import mcp_wire
+from routing.tools.connections import tool_connections
+from routing.tools.mcp_session import (
+    MAX_TOOLS,
+    McpTarget,
+    SessionLost,
+    TooManyTools,
+    call_tool,
+    list_tools,
+)
+from routing.tools.redacting import data_without, spoken_forms, without, words_of
+from routing.tools.values import Recovery, Risk, ToolContext, ToolResult, ToolSnapshot
+
+R = TypeVar("R")
+
+#: Where a server that knows it finds the idempotency key of a call, in `_meta` of its parameters.
+KEY_IN_META: Final = "orkesta.dev/idempotency-key"
+
+_CALL_FAILURES: Final = (
+    MCPError,
+    ValidationError,
+    SessionLost,
+    TooManyTools,
+    BrokenResourceError,
+    ClosedResourceError,
+    EndOfStream,
+)
+_WORDS: Final[Mapping[int, str]] = {
+    mcp_wire.BROKEN_OFF: "broke off in the middle of an answer",
+    mcp_wire.NOT_READABLE: "gave an answer that cannot be read",
+    mcp_wire.TOO_LARGE: "gave an answer that is larger than allowed",
+    mcp_types.CONNECTION_CLOSED: "broke off in the middle of an answer",
+    mcp_types.PARSE_ERROR: "gave an answer that cannot be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class McpCaller:
+    """Calls one tool of a server."""
+
+    target: McpTarget
+    remote_name: str
+
+    @property
+    def breaker_name(self) -> str:
+        return self.target.breaker_name
+
+    async def call(
+        self, tool: ToolSnapshot, arguments: Mapping[str, Any], context: ToolContext
+    ) -> ToolResult:
+        meta = {KEY_IN_META: context.idempotency_key}
+        may_repeat = tool.risk is Risk.READ or tool.recovery is Recovery.IDEMPOTENT
+
+        async def send(session: ClientSession) -> mcp_types.CallToolResult:
+            return await call_tool(session, self.remote_name, dict(arguments), meta)
+
+        try:
+            result = await ask_server(self.target, send, may_repeat=may_repeat)
+        except ToolFailed as exc:
+            if tool.risk is Risk.READ:
+                exc.details.pop("is_outcome_unknown", None)
+            raise
+        return _result(tool, result, spoken_forms(self.target.secret))
+
+    async def check(self, tool: ToolSnapshot, context: ToolContext) -> ToolResult | None:
+        raise ToolFailed(f"{tool.name} is an MCP tool: nobody can ask what became of a call.")
+
+
+async def offered_tools(target: McpTarget) -> list[mcp_types.Tool]:
+    """What a server offers now, by a session opened for it. Raises ToolFailed."""
+    await tool_connections().mcp.drop(target)
+    return await ask_server(target, list_tools, may_repeat=True)
+
+
+async def ask_server(
+    target: McpTarget, send: Callable[[ClientSession], Awaitable[R]], *, may_repeat: bool
+) -> R:
+    """What `send` brings back from the pooled session; raises ToolRetry, ToolFailed.
+
+    A session that the server has forgotten (it was restarted) is opened anew and asked again: it
+    did not do what it refused. One that was lost in the middle is asked again if `may_repeat`.
+    """
+    pool = tool_connections().mcp
+    try:
+        return await pool.ask(target, send)
+    except _CALL_FAILURES as exc:
+        if not _is_worth_another(exc, may_repeat=may_repeat):
+            raise _translated(exc, target) from None
+    await pool.drop(target)
+    try:
+        return await pool.ask(target, send)
+    except _CALL_FAILURES as exc:
+        raise _translated(exc, target) from None
+
+
+def _is_worth_another(exc: Exception, *, may_repeat: bool) -> bool:
+    if isinstance(exc, MCPError):
+        is_refused = exc.code in (mcp_types.INVALID_REQUEST, mcp_wire.NOT_CONNECTED)
+        return is_refused or (may_repeat and exc.code in _BROKEN)
+    lost = (SessionLost, BrokenResourceError, ClosedResourceError, EndOfStream)
+    return may_repeat and isinstance(exc, lost)
+
+
+_BROKEN: Final = frozenset({mcp_wire.BROKEN_OFF, mcp_types.CONNECTION_CLOSED})
+
+
+def _translated(exc: BaseException, target: McpTarget) -> ToolError:
+    """Our error for what a session failed with. It holds nothing that was not redacted."""
+    if isinstance(exc, SessionLost):
+        cause = _innermost(exc.__cause__)
+        if isinstance(cause, OrkestaError | MCPError | TimeoutError):
+            return _translated(cause, target)
+        return ToolUnreachable(f"The MCP server {target.name} cannot be reached.")
+    if isinstance(exc, ToolError):
+        return exc
+    if isinstance(exc, TimeoutError):
+        return ToolTimeout(f"The MCP server {target.name} did not answer in time.")
+    if isinstance(exc, TooManyTools):
+        return ToolFailed(f"The MCP server {target.name} offers more than {MAX_TOOLS} tools.")
+    if isinstance(exc, MCPError):
+        return _of_protocol(exc, target)
+    return ToolFailed(
+        f"The MCP server {target.name} gave an answer that cannot be read.",
+        is_outcome_unknown=True,
+    )
+
+
+def _innermost(exc: BaseException | None) -> BaseException | None:
+    """The first plain exception in a group of groups: what a task group was brought down by."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc
+
+
+def _of_protocol(exc: MCPError, target: McpTarget) -> ToolError:
+    server = f"The MCP server {target.name}"
+    if exc.code == mcp_wire.NOT_CONNECTED:
+        return ToolUnreachable(f"{server} cannot be reached.")
+    if exc.code in (mcp_wire.TOO_LATE, mcp_types.REQUEST_TIMEOUT):
+        return ToolTimeout(f"{server} did not answer in time.", is_outcome_unknown=True)
+    if exc.code == mcp_wire.BAD_STATUS:
+        return _of_status(exc.error.data, server)
+    if exc.code in _WORDS:
+        return ToolFailed(f"{server} {_WORDS[exc.code]}.", is_outcome_unknown=True)
+    words = words_of(exc.error.message, spoken_forms(target.secret))
+    if exc.code == mcp_types.INVALID_PARAMS:
+        return ToolRetry(f"{server} did not accept the arguments: {words}")
+    return ToolFailed(f"{server} answered with error {exc.code}: {words}")
+
+
+def _of_status(data: Any, server: str) -> ToolError:
+    found = data if isinstance(data, dict) else {}
+    details = {name: found[name] for name in ("status", "retry_after") if found.get(name)}
+    is_unknown = isinstance(details.get("status"), int) and details["status"] >= 500
+    text = f"{server} answered {details.get('status', 'with an error')}."
+    return ToolFailed(text, is_outcome_unknown=is_unknown, **details)
+
+
+def _result(
+    tool: ToolSnapshot, result: mcp_types.CallToolResult, secrets: Sequence[str]
+) -> ToolResult:
+    text = without("\n".join(_words(block) for block in result.content), secrets)
+    if result.is_error:
+        raise ToolRetry(f"{tool.name} answered with an error: {words_of(text, ())}")
+    data: Any = result.structured_content
+    if data is None:
+        data = _as_json(text)
+    elif secrets:
+        data = data_without(data, secrets)
+    if not text and data is not None:
+        text = orjson.dumps(data).decode()
+    return ToolResult(text or "Done: the answer is empty.", data)
+
+
+def _as_json(text: str) -> Any:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeError):
+        return None
+
+
+def _words(block: mcp_types.ContentBlock) -> str:
+    """A block of a result as a model can read it."""
+    if isinstance(block, mcp_types.TextContent):
+        return block.text
+    if isinstance(block, mcp_types.ImageContent | mcp_types.AudioContent):
+        return f"[{block.type}: {block.mime_type[:50]}, {len(block.data) * 3 // 4} bytes]"
+    if isinstance(block, mcp_types.ResourceLink):
+        return f"[{block.name}: {block.uri}]"
+    resource = block.resource
+    if isinstance(resource, mcp_types.TextResourceContents):
+        return resource.text
+    return f"[resource: {resource.uri}]"
