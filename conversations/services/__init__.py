@@ -4,16 +4,20 @@ from conversations.services.batches import BatchRequest, cancel_batch, post_batc
 from conversations.services.messages import PostedMessage, post_message
 from conversations.services.sessions import close_session, open_session
 from conversations.services.tasks import (
+    Verb,
     cancel_task,
     fork_task,
     pause_task,
     resume_task,
     retry_task,
+    statuses_for,
+    verbs_for,
 )
 
 __all__ = [
     "BatchRequest",
     "PostedMessage",
+    "Verb",
     "cancel_batch",
     "cancel_task",
     "close_session",
@@ -24,4 +28,6 @@ __all__ = [
     "post_message",
     "resume_task",
     "retry_task",
+    "statuses_for",
+    "verbs_for",
 ]

@@ -4,6 +4,7 @@ Each move is checked against the table of states under the lock of the task's ro
 who press the same button, one moves the task and the other gets `StateConflict` (409).
 """
 
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -16,11 +17,51 @@ from conversations.errors import StepNotFound, TaskNotFound
 from conversations.event_log import Fact, Place, append, take_numbers, write
 from conversations.models import Step, Task
 from conversations.services.sessions import check_is_open, lock_session
-from conversations.states import TERMINAL, StepStatus, TaskStatus, Wanted, may_move
+from conversations.states import (
+    TERMINAL,
+    UNFINISHED,
+    StepStatus,
+    TaskStatus,
+    Wanted,
+    may_move,
+)
 from orkesta.errors import StateConflict
 
+
+class Verb(StrEnum):
+    """What a person may do to a task."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    FORK = "fork"
+    CANCEL = "cancel"
+
+
+#: What has no good end, and so may be taken up again.
+_RETRIED: Final = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
+_TAKEN_FROM: Final = {
+    Verb.PAUSE: frozenset(s for s in TaskStatus if may_move(frm=s, to=TaskStatus.PAUSED)),
+    Verb.RESUME: frozenset({TaskStatus.PAUSED}),
+    Verb.RETRY: _RETRIED,
+    Verb.FORK: TERMINAL,
+    Verb.CANCEL: frozenset(s for s in TaskStatus if may_move(frm=s, to=TaskStatus.CANCELLED)),
+}
 #: What a wish to do this makes of a task that no worker holds.
 _AT_REST: Final = {Wanted.CANCEL: TaskStatus.CANCELLED, Wanted.PAUSE: TaskStatus.PAUSED}
+
+
+def statuses_for(verb: Verb) -> frozenset[TaskStatus]:
+    """The statuses of tasks to which this may be done."""
+    return _TAKEN_FROM[verb]
+
+
+def verbs_for(task: Task) -> frozenset[Verb]:
+    """What may be done to the task as it is here; a running one that is already asked for
+    something has nothing but its cancellation to be asked for.
+    """
+    verbs = frozenset(verb for verb in Verb if task.status in _TAKEN_FROM[verb])
+    return verbs - {Verb.PAUSE, Verb(task.wanted)} if task.wanted else verbs
 
 
 def cancel_task(*, task_id: UUID) -> Task:
@@ -57,19 +98,19 @@ def resume_task(*, task_id: UUID) -> Task:
 def retry_task(*, task_id: UUID) -> Task:
     """A new task that takes up a failed or cancelled one after its last good step.
 
-    The old one stays what it was: terminal is final. Raises TaskNotFound, and StateConflict when
-    the task has not failed or been cancelled.
+    The old one stays what it was: terminal is final. Raises TaskNotFound, SessionNotOpen, and
+    StateConflict when the task has not failed or been cancelled, or is taken up already.
     """
-    return _fork(task_id, after_step=None, statuses=(TaskStatus.FAILED, TaskStatus.CANCELLED))
+    return _fork(task_id, after_step=None, statuses=_RETRIED)
 
 
 def fork_task(*, task_id: UUID, after_step: int) -> Task:
     """A new task with the first `after_step` steps of a finished one; the rest is done anew. 0
     begins from nothing.
 
-    Raises TaskNotFound, StepNotFound, and StateConflict while the task is unfinished.
+    Raises TaskNotFound, StepNotFound, SessionNotOpen, and StateConflict while it is unfinished.
     """
-    return _fork(task_id, after_step=after_step, statuses=tuple(TERMINAL))
+    return _fork(task_id, after_step=after_step, statuses=TERMINAL)
 
 
 @transaction.atomic
@@ -90,10 +131,13 @@ def _wish(task_id: UUID, wanted: Wanted) -> Task:
 
 
 @transaction.atomic
-def _fork(task_id: UUID, *, after_step: int | None, statuses: tuple[TaskStatus, ...]) -> Task:
+def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStatus]) -> Task:
     origin = lock_task(task_id)
     if origin.status not in statuses:
         raise StateConflict(f"The task is {origin.status}.")
+    # Two people who press the same button want one answer.
+    if after_step is None and origin.forks.filter(status__in=sorted(UNFINISHED)).exists():
+        raise StateConflict("The task is being tried again already.")
     session = lock_session(origin.session_id)
     check_is_open(session)
     steps = _steps_to_keep(origin, after_step)

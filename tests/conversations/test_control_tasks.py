@@ -1,6 +1,9 @@
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -8,14 +11,16 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from conversations.errors import SessionNotOpen, StepNotFound, TaskNotFound
-from conversations.models import Task
+from conversations.models import Event, Task
 from conversations.services import (
+    Verb,
     cancel_task,
     close_session,
     fork_task,
     pause_task,
     resume_task,
     retry_task,
+    verbs_for,
 )
 from conversations.states import TASK_MOVES, TERMINAL, TaskStatus
 from orkesta.errors import StateConflict
@@ -26,6 +31,13 @@ from tests.fakes.llm_server import hangs, says, status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Ho"}}]}\n\n'
+VERBS = {
+    Verb.PAUSE: pause_task,
+    Verb.RESUME: resume_task,
+    Verb.RETRY: retry_task,
+    Verb.FORK: partial(fork_task, after_step=0),
+    Verb.CANCEL: cancel_task,
+}
 CONTROLS = [cancel_task, pause_task, resume_task, retry_task]
 
 
@@ -99,14 +111,46 @@ def test_it_holds_back_a_paused_task(acme: House) -> None:
         assert pause_task(task_id=posted.task.id).status == "paused"
 
 
-def test_it_lets_one_of_two_resumes_win(acme: House) -> None:
+@pytest.mark.parametrize(
+    ("control", "frm"), [(resume_task, "paused"), (retry_task, "failed"), (retry_task, "cancelled")]
+)
+def test_it_lets_one_of_many_at_once_win(acme: House, control: object, frm: str) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, frm)
+    assert sum(together(acme, lambda _: control(task_id=posted.task.id))) == 1  # type: ignore[operator]
+    with tenant_scope(acme.id):
+        assert Task.objects.filter(status="queued").count() == 1
+
+
+def test_it_cancels_once_however_many_ask(acme: House) -> None:
+    posted = post(acme, "hola")
+    assert all(together(acme, lambda _: cancel_task(task_id=posted.task.id)))
+    with tenant_scope(acme.id):
+        events = Event.objects.filter(type="task.status_changed", data__status="cancelled")
+        assert events.count() == 1
+
+
+def test_it_ends_as_one_of_two_wanted_and_not_as_both(acme: House) -> None:
     posted = post(acme, "hola")
     become(posted.task.id, "paused")
+    controls = [resume_task, cancel_task] * 4
+    together(acme, lambda number: controls[number](task_id=posted.task.id))
+    with tenant_scope(acme.id):
+        assert Task.objects.get().status == "cancelled"
+        told = list(Event.objects.order_by("seq").values_list("seq", "data__status"))
+    assert [seq for seq, _ in told] == list(range(1, len(told) + 1))
+    assert [status for _, status in told].count("cancelled") == 1
 
-    def resume(_: int) -> bool:
-        with tenant_scope(acme.id):
+
+def together(house: House, act: Callable[[int], object]) -> list[bool]:
+    """Eight threads that do it at once: whether each got its way."""
+    start = Barrier(8)
+
+    def one(number: int) -> bool:
+        with tenant_scope(house.id):
+            start.wait(10)
             try:
-                resume_task(task_id=posted.task.id)
+                act(number)
             except StateConflict:
                 return False
             finally:
@@ -114,7 +158,35 @@ def test_it_lets_one_of_two_resumes_win(acme: House) -> None:
             return True
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(resume, range(8))) == 1
+        return list(pool.map(one, range(8)))
+
+
+def test_it_retries_again_once_the_last_try_has_ended(acme: House) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, "failed")
+    with tenant_scope(acme.id):
+        again = retry_task(task_id=posted.task.id)
+        with pytest.raises(StateConflict):
+            retry_task(task_id=posted.task.id)
+        become(again.id, "failed")
+        assert retry_task(task_id=posted.task.id).id != again.id
+
+
+@pytest.mark.parametrize("frm", TaskStatus)
+def test_it_offers_what_it_then_does_and_nothing_else(acme: House, frm: TaskStatus) -> None:
+    task = post(acme, "hola").task
+    for verb, control in VERBS.items():
+        become(task.id, frm)
+        with tenant_scope(acme.id):
+            task.refresh_from_db()
+            is_offered = verb in verbs_for(task)
+            try:
+                changed = control(task_id=task.id)
+            except StateConflict:
+                assert not is_offered, verb
+            else:
+                assert is_offered or changed.status == frm, verb
+            Task.objects.exclude(pk=task.pk).update(status="completed")
 
 
 async def test_it_retries_a_failed_task_after_its_last_good_step(shop: House) -> None:

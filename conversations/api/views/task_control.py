@@ -59,7 +59,7 @@ class TaskRetryView(Endpoint):
         operation_id="tasks_retry",
         summary="Try a failed task again",
         description="Answers with a new task that goes on after the last good step of the failed "
-        "or cancelled one, which stays as it is.",
+        "or cancelled one, which stays as it is. While that one is unfinished there is no other.",
         tags=["tasks"],
         request=None,
         responses={202: MovedSerializer} | problems(404, 409),
