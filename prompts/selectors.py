@@ -9,6 +9,8 @@ from prompts.errors import PromptNotFound, PromptVersionNotFound
 from prompts.models import Prompt, PromptVersion
 
 Status = PromptVersion.Status
+#: The label of whatever is published; nobody moves it.
+PRODUCTION: Final = "production"
 #: Beyond this PostgreSQL would call the number out of range instead of absent.
 MAX_NUMBER: Final = 2**31 - 1
 
@@ -73,7 +75,15 @@ def list_users_of(block: Prompt) -> QuerySet[PromptVersion]:
     return rows.distinct().order_by("prompt__name", "-number")
 
 
-def find_labelled(prompt: Prompt, label: str) -> PromptVersion | None:
-    """The version that the label points to."""
-    rows = PromptVersion.objects.select_related("prompt__tenant")
-    return rows.filter(labels__prompt=prompt, labels__name=label).first()
+def get_labelled(prompt: Prompt, label: str) -> PromptVersion:
+    """The version that the label points to; `production` is what is published. Raises
+    PromptVersionNotFound.
+    """
+    rows = PromptVersion.objects.select_related("prompt__tenant").filter(prompt=prompt)
+    if label == PRODUCTION:
+        version = rows.filter(status=Status.PUBLISHED).first()
+    else:
+        version = rows.filter(labels__name=label).first()
+    if version is None:
+        raise PromptVersionNotFound
+    return version

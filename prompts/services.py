@@ -4,7 +4,7 @@ What a version says never changes once it was published; the database refuses it
 0002 and 0004). Rolling back is publishing an older version again.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -12,17 +12,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from prompts.composition import Composition, compose
-from prompts.errors import LabelReserved, VersionNotDraft
+from prompts.errors import LabelReserved, PromptVersionNotFound, VersionNotDraft
 from prompts.models import Prompt, PromptLabel, PromptPart, PromptVersion
 from prompts.rendering import TemplateReport, compile_template
-from prompts.selectors import list_users_of
+from prompts.selectors import PRODUCTION, list_users_of
 from prompts.tokens import count_tokens
 from tenants.services import touch_configuration
 
 Status = PromptVersion.Status
-
-#: The label of whatever is published.
-PRODUCTION: Final = "production"
 
 
 def check_source(source: str, *, prompt: Prompt | None = None) -> TemplateReport:
@@ -107,10 +104,12 @@ def spread_block(*, block: Prompt, author: AbstractBaseUser | None = None) -> li
     """Publish every prompt that is live with an older version of `block` anew, with the block as it
     is published now; the new versions.
     """
-    made = []
     live = PromptVersion.objects.filter(prompt=block, status=Status.PUBLISHED).first()
-    users = list_users_of(block).filter(status=Status.PUBLISHED).exclude(parts__block=live)
-    for version in users if live else ():
+    if live is None:
+        return []
+    made = []
+    users = list_users_of(block).filter(status=Status.PUBLISHED)
+    for version in users.exclude(parts__block=live):
         notes = f"[[{block.slug}]] v{live.number}"
         draft = save_draft(prompt=version.prompt, source=version.source, notes=notes, author=author)
         made.append(publish_version(version=draft, author=author))
@@ -133,12 +132,16 @@ def set_label(*, prompt: Prompt, name: str, version: PromptVersion) -> PromptLab
 
 
 @transaction.atomic
-def remove_label(*, prompt: Prompt, name: str) -> bool:
-    """Whether there was such a label; it is gone."""
+def remove_label(*, prompt: Prompt, name: str) -> None:
+    """Take the label away; the version stays. Raises LabelReserved, and PromptVersionNotFound when
+    there is no such label.
+    """
+    if name == PRODUCTION:
+        raise LabelReserved
     removed, _ = PromptLabel.objects.filter(prompt=prompt, name=name).delete()
-    if removed:
-        touch_configuration(prompt.tenant_id)
-    return bool(removed)
+    if not removed:
+        raise PromptVersionNotFound
+    touch_configuration(prompt.tenant_id)
 
 
 @transaction.atomic

@@ -36,7 +36,37 @@ class PromptVersionSerializer(serializers.Serializer[Any]):
 
 
 class PromptVersionDetailSerializer(PromptVersionSerializer):
-    source = serializers.CharField(help_text="The template.")  # type: ignore[assignment]
+    source = serializers.CharField(help_text="The template as written.")  # type: ignore[assignment]
+    template = serializers.CharField(help_text="The whole, with its blocks filled in.")
+    variables = serializers.ListField(
+        child=serializers.DictField(), help_text="Declared variables, those of blocks included."
+    )
+
+
+class PromptPartSerializer(serializers.Serializer[Any]):
+    """A stretch of the composed text."""
+
+    kind = serializers.CharField(
+        help_text="`own` for the author's words, `routing` for Orkesta's, else the block's kind."
+    )
+    name = serializers.CharField(help_text="Slug of the block; empty for the author's words.")
+    version = serializers.IntegerField(allow_null=True)
+    num_tokens = serializers.IntegerField()
+    why = serializers.CharField(help_text="What the block is for.")
+
+
+class PromptLabelSerializer(serializers.Serializer[Any]):
+    """A name that points to one version."""
+
+    name = serializers.CharField()
+    version = serializers.IntegerField(source="version.number")
+    moved_at = serializers.DateTimeField()
+
+
+class LabelBodySerializer(Body):
+    version = serializers.IntegerField(
+        min_value=1, max_value=2**31 - 1, help_text="Number of the version to point to."
+    )
 
 
 class DraftSerializer(Body):
@@ -49,7 +79,9 @@ class DraftSerializer(Body):
 class RenderSerializer(Body):
     """What the template is filled with; what is not given is filled with samples."""
 
-    variables = OptionalObject(help_text="Any of `agent`, `tenant`, `user`, `context`.")
+    variables = OptionalObject(
+        help_text="`agent`, `tenant`, `user`, `context`, and what the prompt declares."
+    )
 
 
 class RenderedSerializer(serializers.Serializer[Any]):

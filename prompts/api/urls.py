@@ -3,7 +3,10 @@
 from django.urls import path
 
 from prompts.api.views import (
+    PromptLabelListView,
+    PromptLabelView,
     PromptListView,
+    PromptPartsView,
     PromptPublishView,
     PromptRenderView,
     PromptVersionListView,
@@ -22,6 +25,13 @@ urlpatterns = [
         name="prompt-versions",
     ),
     path(_VERSION, PromptVersionView.as_view(), name="prompt-version"),
+    path(f"{_VERSION}/parts", PromptPartsView.as_view(), name="prompt-parts"),
     path(f"{_VERSION}/render", PromptRenderView.as_view(), name="prompt-render"),
     path(f"{_VERSION}/publish", PromptPublishView.as_view(), name="prompt-publish"),
+    path("prompts/<slug:prompt_slug>/labels", PromptLabelListView.as_view(), name="prompt-labels"),
+    path(
+        "prompts/<slug:prompt_slug>/labels/<slug:label>",
+        PromptLabelView.as_view(),
+        name="prompt-label",
+    ),
 ]

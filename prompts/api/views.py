@@ -9,15 +9,19 @@ from orkesta.api.endpoint import Endpoint, answer_page, read_body
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from prompts.api.serializers import (
     DraftSerializer,
+    LabelBodySerializer,
+    PromptLabelSerializer,
+    PromptPartSerializer,
     PromptSerializer,
     PromptVersionDetailSerializer,
     PromptVersionSerializer,
     RenderedSerializer,
     RenderSerializer,
 )
+from prompts.composition import compose
 from prompts.previews import render_version
-from prompts.selectors import get_prompt, get_version, list_prompts, list_versions
-from prompts.services import publish_version, save_draft
+from prompts.selectors import get_labelled, get_prompt, get_version, list_prompts, list_versions
+from prompts.services import publish_version, remove_label, save_draft, set_label
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
 
@@ -105,6 +109,23 @@ class PromptVersionView(Endpoint):
         return Response(PromptVersionDetailSerializer(get_version(prompt_slug, number)).data)
 
 
+class PromptPartsView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ}
+
+    @extend_schema(
+        operation_id="prompt_versions_parts",
+        summary="List what a version is composed of, and what each part costs",
+        description="With the blocks as they are published now; for a published version see "
+        "`template`, which is frozen.",
+        tags=_TAGS,
+        responses={200: PromptPartSerializer(many=True)} | problems(404),
+    )
+    def get(self, request: Request, prompt_slug: str, number: int) -> Response:
+        version = get_version(prompt_slug, number)
+        parts = compose(version.source, prompt=version.prompt).parts
+        return Response(PromptPartSerializer(parts, many=True).data)
+
+
 class PromptRenderView(Endpoint):
     required_scopes = {"POST": Scope.PROMPTS_READ}
 
@@ -145,3 +166,61 @@ class PromptPublishView(Endpoint):
     def post(self, request: Request, prompt_slug: str, number: int) -> Response:
         version = publish_version(version=get_version(prompt_slug, number))
         return Response(PromptVersionSerializer(version).data)
+
+
+class PromptLabelListView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ}
+
+    @extend_schema(
+        operation_id="prompt_labels_list",
+        summary="List the labels of a prompt",
+        description="`production` is not among them: it always is the published version.",
+        tags=_TAGS,
+        responses={200: PromptLabelSerializer(many=True)} | problems(404),
+    )
+    def get(self, request: Request, prompt_slug: str) -> Response:
+        labels = get_prompt(prompt_slug).labels.select_related("version").order_by("name")
+        return Response(PromptLabelSerializer(labels, many=True).data)
+
+
+class PromptLabelView(Endpoint):
+    required_scopes = {
+        "GET": Scope.PROMPTS_READ,
+        "PUT": Scope.PROMPTS_WRITE,
+        "DELETE": Scope.PROMPTS_WRITE,
+    }
+
+    @extend_schema(
+        operation_id="prompt_labels_get",
+        summary="Get the version that a label points to",
+        description="`production` is the published version.",
+        tags=_TAGS,
+        responses={200: PromptVersionDetailSerializer} | problems(404),
+    )
+    def get(self, request: Request, prompt_slug: str, label: str) -> Response:
+        version = get_labelled(get_prompt(prompt_slug), label)
+        return Response(PromptVersionDetailSerializer(version).data)
+
+    @extend_schema(
+        operation_id="prompt_labels_set",
+        summary="Let a label point to a version",
+        tags=_TAGS,
+        request=LabelBodySerializer,
+        responses={200: PromptLabelSerializer} | problems(404, has_body=True),
+    )
+    def put(self, request: Request, prompt_slug: str, label: str) -> Response:
+        prompt = get_prompt(prompt_slug)
+        given, _ = read_body(LabelBodySerializer, request)
+        version = get_version(prompt_slug, given["version"])
+        found = set_label(prompt=prompt, name=label, version=version)
+        return Response(PromptLabelSerializer(found).data)
+
+    @extend_schema(
+        operation_id="prompt_labels_remove",
+        summary="Remove a label",
+        tags=_TAGS,
+        responses={204: None} | problems(404, 422),
+    )
+    def delete(self, request: Request, prompt_slug: str, label: str) -> Response:
+        remove_label(prompt=get_prompt(prompt_slug), name=label)
+        return Response(status=204)

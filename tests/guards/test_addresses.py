@@ -21,7 +21,7 @@ OPEN = {"schema", "docs", ""}
 #: Whose id each parameter of a route is.
 PARAMETERS = ("session_id", "task_id", "batch_id", "prompt_slug", *TRIGGER_IDS)
 #: Parameters that mean something only beside another one.
-PLAIN = {"number": 1}
+PLAIN = {"number": 1, "label": "production"}
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
 BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
@@ -32,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "batches": {"requests": [{"message": "hola", "session_id": "session_id"}]},
     "ws-tickets": {"session_id": "session_id"},
     "prompt-versions": {"source": "Hola."},
+    "prompt-label": {"version": 1},
 }
 #: Addresses at which something new is made, of nothing that was there before.
 MADE_FROM_NOTHING = {"sessions", "schedules", "inbound-webhooks", "webhook-endpoints"}

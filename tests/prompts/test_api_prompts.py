@@ -122,3 +122,28 @@ def test_another_tenants_prompt_looks_like_none(acme: House, rival: House) -> No
         prompt.save()
     for path in ("", "/versions", "/versions/1"):
         assert_problem(theirs.get(f"/api/v1/prompts/only-at-acme{path}"), 404, "not_found")
+
+
+def test_a_label_is_moved_read_and_removed(api: Caller, acme: House) -> None:
+    drafted(api)
+    label = f"{SALES}/labels/staging"
+    assert api.request("PUT", label, {"version": 2}).json()["version"] == 2
+    assert api.get(label).json()["number"] == 2
+    assert api.get(f"{SALES}/labels/production").json()["number"] == 1
+    assert [item["name"] for item in api.get(f"{SALES}/labels").json()] == ["staging"]
+    assert_problem(api.request("PUT", label, {"version": 9}), 404, "not_found")
+    problem = api.request("PUT", f"{SALES}/labels/production", {"version": 2})
+    assert_problem(problem, 422, "prompt_label_reserved")
+    assert api.request("DELETE", label).status_code == 204
+    assert_problem(api.request("DELETE", label), 404, "not_found")
+
+
+def test_a_version_says_what_it_is_composed_of(api: Caller, acme: House) -> None:
+    assert drafted(api, "Hola.\n[[orkesta:conduct]]").json()["template"].startswith("Hola.\n# How")
+    parts = api.get(f"{VERSIONS}/2/parts").json()
+    assert [(part["kind"], part["name"]) for part in parts] == [
+        ("own", ""),
+        ("routing", "orkesta:conduct"),
+    ]
+    assert all(part["num_tokens"] for part in parts)
+    assert_problem(drafted(api, "[[nowhere]]"), 422, "template_unknown_block")

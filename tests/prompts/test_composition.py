@@ -6,10 +6,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from prompts.composition import compose
-from prompts.errors import LabelReserved, UnknownBlock, UnknownVariable
+from prompts.errors import LabelReserved, PromptVersionNotFound, UnknownBlock, UnknownVariable
 from prompts.fixed import FIXED_BLOCKS
 from prompts.models import Prompt, PromptVersion
-from prompts.selectors import find_labelled, list_users_of
+from prompts.selectors import get_labelled, list_users_of
 from prompts.services import (
     publish_version,
     remove_label,
@@ -151,10 +151,12 @@ def test_labels_point_to_a_version_and_can_be_moved(prompt: Prompt) -> None:
     first, second = prompt.versions.get(), save_draft(prompt=prompt, source="Dos.")
     set_label(prompt=prompt, name="staging", version=first)
     set_label(prompt=prompt, name="staging", version=second)
-    assert find_labelled(prompt, "staging") == second
+    assert get_labelled(prompt, "staging") == second
     assert prompt.labels.count() == 1
-    assert remove_label(prompt=prompt, name="staging") is True
-    assert remove_label(prompt=prompt, name="staging") is False
+    assert get_labelled(prompt, "production") == first
+    remove_label(prompt=prompt, name="staging")
+    with pytest.raises(PromptVersionNotFound):
+        remove_label(prompt=prompt, name="staging")
     with pytest.raises(LabelReserved):
         set_label(prompt=prompt, name="production", version=first)
 
