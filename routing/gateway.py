@@ -2,6 +2,7 @@
 
 In front of each endpoint of a tenant stands a circuit breaker, shared by all processes. Tenants
 choose the addresses, so every connection is checked against the operator's policy when it is made.
+Every call holds its share of the tenant's budget and is charged (`routing.metering`).
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,11 +12,12 @@ from functools import cache
 from django.conf import settings
 
 from orkesta.outbound import configured_policy
-from routing.breaker import Outcome
+from routing.breaker import BreakerStatus, Outcome
 from routing.breaker_store import BreakerStore, breaker_store
 from routing.errors import CircuitOpen, LLMError, LLMRejected
 from routing.llm.client import LLMClient
 from routing.llm.types import Completion, LLMRequest, LLMTarget
+from routing.metering import metered
 
 
 class Gateway:
@@ -29,16 +31,27 @@ class Gateway:
         self, target: LLMTarget, request: LLMRequest
     ) -> AsyncGenerator[str | Completion, None]:
         """Pieces of text as they arrive, and the Completion last. Closing the iterator closes the
-        upstream call. Raises LLMError; CircuitOpen without asking.
+        upstream call. Raises LLMError; without asking CircuitOpen, BudgetExhausted, LLMNotAllowed.
         """
-        async with self._guarded(target), aclosing(self._client.stream(target, request)) as pieces:
+        async with (
+            metered(target, request) as call,
+            self._guarded(target),
+            aclosing(self._client.stream(target, request)) as pieces,
+        ):
             async for piece in pieces:
+                await call.hear(piece)
                 yield piece
 
     async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
-        """The whole answer at once. Raises LLMError; CircuitOpen without asking."""
-        async with self._guarded(target):
-            return await self._client.complete(target, request)
+        """The whole answer at once. Raises what `stream` raises."""
+        async with metered(target, request) as call, self._guarded(target):
+            completion = await self._client.complete(target, request)
+            await call.hear(completion)
+            return completion
+
+    async def breaker_status(self, target: LLMTarget) -> BreakerStatus:
+        """How the breaker in front of the endpoint stands now."""
+        return (await self._breakers.read(target.tenant_id, breaker_name(target))).status
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -40,11 +40,12 @@ def forget_allowances(tenant_id: UUID | None = None) -> None:
     """Read it anew at the next question: this tenant's, or everybody's. Once more after the commit,
     because somebody else may have read the old one until then.
     """
-    _forget(tenant_id)
-    transaction.on_commit(lambda: _forget(tenant_id))
+    forget_now(tenant_id)
+    transaction.on_commit(lambda: forget_now(tenant_id))
 
 
-def _forget(tenant_id: UUID | None) -> None:
+def forget_now(tenant_id: UUID | None = None) -> None:
+    """Read it anew at the next question, whatever is being saved."""
     with _lock:
         if tenant_id is None:
             _known.clear()

@@ -1,6 +1,6 @@
 """What a tenant may use: its tier, with the overrides that hold now. Read on every path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +18,9 @@ from tenants.errors import FeatureNotIncluded
 from tenants.limits import Bucket
 from tenants.models import TierOverride
 from tenants.selectors import get_tenant
+from tenants.usage.meter import Caps
+from tenants.usage.money import Rates, to_nano
+from tenants.usage_models import Budget, LLMPrice
 
 MINUTE: Final = 60
 
@@ -50,6 +53,25 @@ class Allowance:
     features: tuple[str, ...]
     allowed_llms: tuple[str, ...]
     time_zone: str
+    #: The tenant's own budget in US dollars, whether tasks pause there, and when it warns.
+    budget: Decimal | None
+    is_budget_hard: bool
+    alert_percent: int
+    #: The tenant's own prices, by the name of the LLM.
+    prices: Mapping[str, Rates]
+
+    @property
+    def money(self) -> Decimal | None:
+        """US dollars that may be spent this month: the tier's, or the tenant's own if less."""
+        own = self.budget if self.is_budget_hard else None
+        known = [limit for limit in (self.money_per_month, own) if limit is not None]
+        return min(known, default=None)
+
+    @property
+    def caps(self) -> Caps:
+        """Where calls stop."""
+        money = self.money
+        return Caps(None if money is None else to_nano(money), self.tokens_per_month)
 
     def has(self, feature: str) -> bool:
         return not self.features or feature in self.features
@@ -86,23 +108,32 @@ def allowance_of(tenant_id: UUID) -> Allowance:
     if known is not None:
         return known
     tenant = get_tenant(tenant_id)
+    budget = Budget.objects.first() or Budget()
     limits = {name: getattr(tenant.tier, name) for name in LIMITS}
     found = Allowance(
         **(limits | _overrides()),
         features=tuple(tenant.tier.features),
         allowed_llms=tuple(tenant.tier.allowed_llms),
         time_zone=tenant.time_zone,
+        budget=budget.money_per_month,
+        is_budget_hard=budget.is_hard,
+        alert_percent=budget.alert_percent,
+        prices=_prices(),
     )
     keep_allowance(tenant_id, found)
     return found
 
 
-#: The columns of a tier that are plain limits.
-LIMITS: Final = tuple(
-    field.name
-    for field in fields(Allowance)
-    if field.name not in {"features", "allowed_llms", "time_zone"}
-)
+#: The columns of a tier that are plain limits: the first fields of an allowance.
+LIMITS: Final = tuple(field.name for field in fields(Allowance))[:12]
+
+
+def _prices() -> dict[str, Rates]:
+    rows = LLMPrice.objects.values_list("llm", "input_price", "cached_price", "output_price")
+    return {
+        llm: Rates(paid, paid if cached is None else cached, answered)
+        for llm, paid, cached, answered in rows
+    }
 
 
 def _overrides() -> dict[str, Any]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
-from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -51,7 +50,7 @@ def find_price(
 
 
 @cache
-def _genai_prices() -> ModuleType:
+def _genai_prices() -> Any:
     # Here and not above: it takes a tenth of a second, which only those who need a price pay.
     import genai_prices  # noqa: PLC0415
 

@@ -1,0 +1,38 @@
+"""What was used, from the rows: sums of days, and the records that no sum holds yet."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet, Sum
+
+from tenants.allowances import allowance_of
+from tenants.usage.money import Amount
+from tenants.usage_models import UsageDay, UsageRecord
+
+_TOKENS = F("input_tokens") + F("output_tokens")
+
+
+def month_of(day: date) -> date:
+    """Its first day."""
+    return day.replace(day=1)
+
+
+def read_spent(first: date, last: date) -> Amount:
+    """What was spent from `first` to `last`, both included. Needs the tenant's scope."""
+    days = {"day__gte": first, "day__lte": last}
+    return _sum(UsageDay.objects.filter(**days)) + _sum(
+        UsageRecord.objects.filter(is_counted=False, **days)
+    )
+
+
+def read_spent_this_month(tenant_id: UUID) -> Amount:
+    """What the tenant has spent since the first of the month. Needs its scope."""
+    today = allowance_of(tenant_id).today()
+    return read_spent(month_of(today), today)
+
+
+def _sum(rows: QuerySet[Any]) -> Amount:
+    found: Mapping[str, Any] = rows.order_by().aggregate(nano=Sum("cost_nano"), tokens=Sum(_TOKENS))
+    return Amount(found["nano"] or 0, found["tokens"] or 0)
