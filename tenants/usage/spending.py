@@ -86,14 +86,13 @@ def write_charges(
         insert([_row(tenant_id, charge, cause, key_id) for charge in charges])
 
 
-def write_spending(tenant_id: UUID, cause: Cause) -> None:
-    """Write the charges since the last time; after the commit they are forgotten."""
-    spending = current_spending()
-    if spending is None or not spending.charges:
-        return
-    charges = list(spending.charges)
-    write_charges(tenant_id, charges, cause, key_id=spending.key_id)
-    transaction.on_commit(lambda: spending.forget(charges))
+def write_spending(tenant_id: UUID, cause: Cause, *, more: Sequence[Charge] = ()) -> None:
+    """Write the charges since the last time, and `more`; after the commit they are forgotten."""
+    spending = current_spending() or Spending()
+    charges = [*spending.charges, *more]
+    if charges:
+        write_charges(tenant_id, charges, cause, key_id=spending.key_id)
+        transaction.on_commit(lambda: spending.forget(charges))
 
 
 def _row(tenant_id: UUID, charge: Charge, cause: Cause, key_id: UUID | None) -> UsageRecord:
