@@ -46,6 +46,9 @@ class Session(TenantModel):
         related_name="+",
         verbose_name=_("active agent"),
     )
+    last_intent = models.CharField(
+        _("last intent"), max_length=63, blank=True, default="", db_default=""
+    )
     user_ref = models.CharField(_("customer"), max_length=200, blank=True)
     user_name = models.CharField(_("customer's name"), max_length=200, blank=True)
     context = models.JSONField(_("context"), default=dict, blank=True)

@@ -12,12 +12,13 @@ from orkesta.crypto import SealedTextField, Secret, seal, unseal
 from orkesta.ids import uuid7
 from prompts.models import Prompt
 from routing.endpoints import OFFLINE_URL, validate_endpoint_url
+from routing.hit_models import RuleDay
 from routing.rules import RuleInvalid, compile_condition
 from routing.tool_models import AgentTool, McpServer, Tool
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
 
-__all__ = ["Agent", "AgentTool", "LLMEndpoint", "McpServer", "RoutingRule", "Tool"]
+__all__ = ["Agent", "AgentTool", "LLMEndpoint", "McpServer", "RoutingRule", "RuleDay", "Tool"]
 
 
 class LLMEndpoint(TenantModel):
@@ -198,7 +199,12 @@ class RoutingRule(TenantModel):
 
     class Kind(models.TextChoices):
         KEYWORD = "keyword", _("Keywords")
+        EXAMPLES = "examples", _("Example messages")
         REGEX = "regex", _("Regular expression")
+        INTENT = "intent", _("Intent")
+        CONTEXT = "context", _("Value of the context")
+        TIME = "time", _("Time of day")
+        SESSION = "session", _("State of the conversation")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=100)
@@ -207,9 +213,7 @@ class RoutingRule(TenantModel):
     condition = models.JSONField(
         _("condition"),
         default=dict,
-        help_text=_(
-            'Keywords: {"any": ["precio", "cotizar"]}. Regular expression: {"pattern": "…"}.'
-        ),
+        help_text=_("What each kind takes is described in docs/routing.md."),
     )
     intent = models.CharField(_("intent"), max_length=63, blank=True)
     agent = models.ForeignKey(

@@ -9,10 +9,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Prefetch
 
@@ -28,7 +30,7 @@ from prompts.rendering import (
 )
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, RoutingRule
-from routing.rules import Rule, compile_condition
+from routing.rules import Rule, compile_condition, know_each_other
 from routing.tools.building import read_tools
 from routing.tools.values import ToolSnapshot
 from tenants.models import Tenant
@@ -91,6 +93,7 @@ class TenantSnapshot:
     rules: tuple[Rule, ...]
     fallback_slug: str | None
     supervisor_target: LLMTarget | None
+    zone: tzinfo = UTC
     _pinned: dict[UUID, PromptSnapshot | None] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -173,9 +176,10 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         config_version=tenant.config_version,
         business_context=tenant.business_context,
         agents=MappingProxyType(agents),
-        rules=tuple(rule for row in rules if (rule := _rule(row)) is not None),
+        rules=know_each_other([rule for row in rules if (rule := _rule(row)) is not None]),
         fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
         supervisor_target=_target(default, ""),
+        zone=_zone(tenant),
     )
 
 
@@ -223,6 +227,14 @@ def _prompt_snapshot(version: PromptVersion) -> PromptSnapshot | None:
         return None
     label = f"{version.prompt.slug} v{version.number}"
     return PromptSnapshot(version.pk, label, template, declared)
+
+
+def _zone(tenant: Tenant) -> tzinfo:
+    try:
+        return ZoneInfo(tenant.time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as exc:
+        logger.error("time zone of tenant %s cannot be used: %s", tenant.slug, exc)
+        return UTC
 
 
 def _target(

@@ -1,78 +1,91 @@
 """Who answers a message: rules first, the LLM second, the fallback agent last.
 
-Every decision carries its reason and a trace, which the engine stores on the `route` step.
+Every decision carries its reason and a trace, which the engine stores on the `route` step: the
+rules that were tried, those that came near, and, when the LLM was asked, which prompt it was told,
+what it said and how its breaker stands.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
+from routing.decisions import Decision, Question, decision_schema, read_answer
 from routing.errors import LLMError, NoAgent
-from routing.gateway import Gateway
+from routing.gateway import Gateway, breaker_name
 from routing.llm.types import Completion, LLMRequest, LLMTarget
-from routing.rules import RoutableMessage, Trial, first_match
+from routing.rules import RoutableMessage, Trial, came_near, first_for_intent, first_match
 from routing.snapshot import TenantSnapshot
 
 #: Below this the LLM's choice is not followed.
 CONFIDENCE_TO_FOLLOW: Final = 0.5
 #: Below this the agent that has the conversation keeps it.
 CONFIDENCE_TO_HAND_OVER: Final = 0.7
-MAX_RESPONSE_CHARS: Final = 4000
 DECISION_TOKENS: Final = 400
+MAX_NEAR: Final = 5
+MAX_TRACED_CHARS: Final = 2000
 
-Source = Literal["asked_for", "rule", "llm", "sticky", "fallback"]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Who answers, and why. With `response` the supervisor has answered by itself."""
-
-    source: Source
-    reason: str
-    agent_slug: str = ""
-    intent: str = ""
-    confidence: float = 1.0
-    response: str = ""
-    trace: Mapping[str, Any] = field(default_factory=dict)
-    completions: tuple[Completion, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be decided on: the message and what was said before it."""
-
-    text: str
-    history: Sequence[Mapping[str, str]] = ()
-    asked_for: str = ""
-    active_agent: str = ""
+__all__ = ["Decision", "Question", "decide", "decision_schema"]
 
 
 async def decide(snapshot: TenantSnapshot, question: Question, gateway: Gateway) -> Decision:
     """The decision for one message. Raises NoAgent when the tenant has nobody who could answer."""
     if question.asked_for in snapshot.agents:
         return Decision("asked_for", "The request named the agent.", question.asked_for)
-    match = first_match(snapshot.rules, RoutableMessage.of(question.text))
+    message = routable(snapshot, question)
+    match = first_match(snapshot.rules, message)
     if match is not None:
-        return _by_rule(match)
+        return _by_rule(match, _tried(snapshot, message, match))
+    tried = _tried(snapshot, message)
     if len(snapshot.agents) == 1:
-        return Decision("fallback", "It is the only agent.", next(iter(snapshot.agents)))
+        only = next(iter(snapshot.agents))
+        return Decision("fallback", "It is the only agent.", only, trace=tried)
     target = snapshot.supervisor_target
     if target is None:
-        return _without_llm(snapshot, question, "No LLM endpoint is configured.")
-    return await _by_llm(snapshot, question, target, gateway)
+        decision = _without_llm(snapshot, question, "No LLM endpoint is configured.")
+    else:
+        decision = await _by_llm(snapshot, question, target, gateway)
+    return replace(decision, trace={**tried, **decision.trace})
 
 
-def _by_rule(match: Trial) -> Decision:
+def routable(snapshot: TenantSnapshot, question: Question) -> RoutableMessage:
+    """The message as rules see it, at the time on the tenant's wall."""
+    at = question.asked_at.astimezone(snapshot.zone) if question.asked_at else None
+    return RoutableMessage.of(
+        question.text, at=at, context=question.context, session=question.session
+    )
+
+
+def _tried(
+    snapshot: TenantSnapshot, message: RoutableMessage, match: Trial | None = None
+) -> dict[str, Any]:
+    rules = snapshot.rules
+    tried: dict[str, Any] = {
+        "rules_tried": match.position if match else len(rules),
+        "near": [
+            {
+                "rule_id": trial.rule.id,
+                "rule": trial.rule.name,
+                "score": round(trial.near.score, 3),
+                "example": trial.near.example[:80],
+            }
+            for trial in came_near(rules, message, limit=MAX_NEAR)
+            if trial.near is not None
+        ],
+    }
+    return tried
+
+
+def _by_rule(
+    match: Trial, trace: Mapping[str, Any], *, intent: str = "", confidence: float = 1.0
+) -> Decision:
     return Decision(
         source="rule",
         reason=f"Rule «{match.rule.name}»: {match.reason}.",
         agent_slug=match.rule.agent_slug,
-        intent=match.rule.intent,
-        trace={"rule_id": match.rule.id},
+        intent=match.rule.intent or intent,
+        confidence=confidence,
+        trace={"rule_id": match.rule.id, "rule": match.rule.name, **trace},
     )
 
 
@@ -85,7 +98,8 @@ async def _by_llm(
     schema = decision_schema(snapshot)
     messages = _messages(snapshot, question)
     completions: list[Completion] = []
-    problem = ""
+    said: list[dict[str, str]] = []
+    answer, problem = None, ""
     for _ in range(2):
         try:
             completion = await gateway.complete(target, _request(messages, schema))
@@ -93,11 +107,22 @@ async def _by_llm(
             problem = exc.message
             break
         completions.append(completion)
-        answer, problem = _read(completion.text, schema)
+        answer, problem = read_answer(completion.text, schema)
+        said.append({"text": completion.text[:MAX_TRACED_CHARS], "problem": problem})
         if answer is not None:
-            return _weigh(snapshot, question, answer, tuple(completions))
-        messages = [*messages, {"role": "assistant", "content": completion.text}, _repair(problem)]
-    return _without_llm(snapshot, question, f"No usable decision: {problem}", tuple(completions))
+            break
+        told = completion.text[:MAX_TRACED_CHARS]
+        messages = [*messages, {"role": "assistant", "content": told}, _repair(problem)]
+    trace = {
+        "supervisor_prompt": _version(messages[0]["content"]),
+        "llm_said": said,
+        "breakers": {breaker_name(target): await gateway.breaker_status(target)},
+    }
+    if answer is None:
+        decision = _without_llm(snapshot, question, f"No usable decision: {problem}")
+    else:
+        decision = _weigh(snapshot, question, answer)
+    return replace(decision, trace={**trace, **decision.trace}, completions=tuple(completions))
 
 
 def _request(messages: list[dict[str, Any]], schema: dict[str, Any]) -> LLMRequest:
@@ -110,53 +135,45 @@ def _request(messages: list[dict[str, Any]], schema: dict[str, Any]) -> LLMReque
     )
 
 
-def _weigh(
-    snapshot: TenantSnapshot,
-    question: Question,
-    answer: Mapping[str, Any],
-    completions: tuple[Completion, ...],
-) -> Decision:
-    """Turn the LLM's answer into a decision: follow it, keep the active agent, or fall back."""
-    confidence, slug = float(answer["confidence"]), answer["agent_name"] or ""
-    common: dict[str, Any] = {
-        "intent": answer["intent"],
-        "confidence": confidence,
-        "trace": {"answer": dict(answer)},
-        "completions": completions,
-    }
-    response = (answer["response"] or "").strip()
-    if answer["action"] == "respond" and response and confidence >= CONFIDENCE_TO_FOLLOW:
-        return Decision("llm", "The supervisor answers by itself.", response=response, **common)
+def _version(prompt: str) -> str:
+    """Names the text that the supervisor was told; the same text always has the same name."""
+    return sha256(prompt.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _weigh(snapshot: TenantSnapshot, question: Question, answer: Mapping[str, Any]) -> Decision:
+    """Turn the LLM's answer into a decision: a rule on the intent that it found, its choice, the
+    agent that has the conversation, or the fallback.
+    """
+    confidence, slug, intent = float(answer["confidence"]), answer["agent_name"], answer["intent"]
+    common: dict[str, Any] = {"intent": intent, "confidence": confidence}
+    trace = {"answer": dict(answer)}
+    match = first_for_intent(snapshot.rules, intent)
+    if match is not None and confidence >= CONFIDENCE_TO_FOLLOW:
+        return _by_rule(match, trace, **common)
     active = question.active_agent if question.active_agent in snapshot.agents else ""
-    if active and slug != active and confidence < CONFIDENCE_TO_HAND_OVER:
-        reason = (
+    enough = CONFIDENCE_TO_HAND_OVER if active else CONFIDENCE_TO_FOLLOW
+    response = (answer["response"] or "").strip()
+    if answer["action"] == "respond" and response and confidence >= enough:
+        why = "The supervisor answers by itself."
+        return Decision("llm", why, response=response, trace=trace, **common)
+    if slug in snapshot.agents and (confidence >= enough or slug == active):
+        why = f"The LLM chose it for intent «{intent}» with confidence {confidence:.2f}."
+        return Decision("llm", why, slug, trace=trace, **common)
+    if active:
+        why = (
             f"«{active}» keeps the conversation: {confidence:.2f} is not sure enough to hand over."
         )
-        return Decision("sticky", reason, active, **common)
-    if slug in snapshot.agents and confidence >= CONFIDENCE_TO_FOLLOW:
-        reason = (
-            f"The LLM chose it for intent «{answer['intent']}» with confidence {confidence:.2f}."
-        )
-        return Decision("llm", reason, slug, **common)
-    reason = f"The LLM was not sure enough ({confidence:.2f})."
-    return Decision("fallback", reason, _fallback(snapshot), **common)
+        return Decision("sticky", why, active, trace=trace, **common)
+    why = f"The LLM was not sure enough ({confidence:.2f})."
+    return Decision("fallback", why, _fallback(snapshot), trace=trace, **common)
 
 
-def _without_llm(
-    snapshot: TenantSnapshot,
-    question: Question,
-    why: str,
-    completions: tuple[Completion, ...] = (),
-) -> Decision:
-    rest: dict[str, Any] = {
-        "confidence": 0.0,
-        "trace": {"problem": why},
-        "completions": completions,
-    }
+def _without_llm(snapshot: TenantSnapshot, question: Question, why: str) -> Decision:
+    trace = {"problem": why}
     if question.active_agent in snapshot.agents:
         reason = f"{why} The active agent keeps the conversation."
-        return Decision("sticky", reason, question.active_agent, **rest)
-    return Decision("fallback", why, _fallback(snapshot), **rest)
+        return Decision("sticky", reason, question.active_agent, confidence=0.0, trace=trace)
+    return Decision("fallback", why, _fallback(snapshot), confidence=0.0, trace=trace)
 
 
 def _fallback(snapshot: TenantSnapshot) -> str:
@@ -165,37 +182,6 @@ def _fallback(snapshot: TenantSnapshot) -> str:
     if snapshot.agents:
         return next(iter(snapshot.agents))
     raise NoAgent
-
-
-def decision_schema(snapshot: TenantSnapshot) -> dict[str, Any]:
-    """JSON Schema of the decision (mission A2), with this tenant's agents as the only names."""
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["action", "agent_name", "intent", "confidence", "response"],
-        "properties": {
-            "action": {"type": "string", "enum": ["delegate", "respond"]},
-            "agent_name": {"type": ["string", "null"], "enum": [*snapshot.agents, None]},
-            "intent": {"type": "string", "maxLength": 63},
-            "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-            "response": {"type": ["string", "null"], "maxLength": MAX_RESPONSE_CHARS},
-        },
-    }
-
-
-def _read(text: str, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """The answer that fits the schema, or None and what is wrong with it."""
-    try:
-        answer = json.loads(text)
-        # The schema is ours: `jsonschema.validate` would check it anew each time, for 5 ms of CPU.
-        misfit = best_match(Draft202012Validator(schema).iter_errors(answer))
-    except json.JSONDecodeError as exc:
-        return None, f"it is not JSON ({exc.msg} at {exc.pos})"
-    except RecursionError:
-        return None, "it is nested too deeply"
-    if misfit is not None:
-        return None, f"{misfit.json_path}: {misfit.message}"[:500]
-    return answer, ""
 
 
 def _repair(problem: str) -> dict[str, str]:

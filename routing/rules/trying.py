@@ -37,19 +37,20 @@ def compile_condition(kind: str, condition: Any) -> Condition:
 
 def first_match(rules: Iterable[Rule], message: RoutableMessage) -> Trial | None:
     """The first rule, in order, that matches, with its reason."""
-    for rule in rules:
+    for position, rule in enumerate(rules, start=1):
         reason = rule.condition.match(message)
         if reason is not None:
-            return Trial(rule, reason)
+            return Trial(rule, reason, position=position)
     return None
 
 
 def first_for_intent(rules: Iterable[Rule], intent: str) -> Trial | None:
     """The first rule on the intent of the message that names this one, which the LLM found."""
-    for rule in rules:
+    for position, rule in enumerate(rules, start=1):
         condition = rule.condition
         if isinstance(condition, IntentCondition) and condition.is_named(intent):
-            return Trial(rule, f"intent «{intent}», which the LLM found")
+            why = f"intent «{intent}», which the LLM found"
+            return Trial(rule, why, position=position)
     return None
 
 
@@ -60,8 +61,9 @@ def try_all(rules: Iterable[Rule], message: RoutableMessage) -> list[Trial]:
             rule,
             rule.condition.match(message),
             rule.condition.near(message) if isinstance(rule.condition, ExamplesCondition) else None,
+            position,
         )
-        for rule in rules
+        for position, rule in enumerate(rules, start=1)
     ]
 
 

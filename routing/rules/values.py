@@ -90,13 +90,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one rule said of one message; `reason` is None when it did not match. `near` is there
-    for rules that measure how near they come.
+    """What the rule at this position, counted from 1, said of a message; `reason` is None when it
+    did not match. `near` is there for rules that measure how near they come.
     """
 
     rule: Rule
     reason: str | None
     near: Near | None = None
+    position: int = 0
 
 
 def read_texts(values: Any, *, what: str, max_count: int, max_chars: int = 200) -> tuple[str, ...]:
