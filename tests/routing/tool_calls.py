@@ -1,11 +1,13 @@
 """Tools made by hand, and a call of one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import uuid4
 
 from routing.tools import Recovery, Risk, ToolContext, ToolKind, ToolResult, ToolSnapshot
 from routing.tools.builtin import BuiltinCaller, get_builtin
+from routing.tools.http import HttpCaller
+from routing.tools.http_plan import HttpPlan
 from routing.tools.schema import compile_schema, hash_of
 
 
@@ -65,3 +67,12 @@ def builtin_tool(name: str, time_zone: str = "America/Bogota") -> ToolSnapshot:
         kind=ToolKind.BUILTIN,
         caller=BuiltinCaller(found, time_zone),
     )
+
+
+def http_tool(url: str, **values: Any) -> ToolSnapshot:
+    """A tool that asks `url`; values of `HttpPlan` and of `ToolSnapshot` may be mixed."""
+    names = {one.name for one in fields(HttpPlan)}
+    plan = {name: value for name, value in values.items() if name in names}
+    rest = {name: value for name, value in values.items() if name not in names}
+    caller = HttpCaller(HttpPlan(**({"method": "GET", "url": url} | plan)))
+    return made_tool(**({"caller": caller} | rest))
