@@ -49,6 +49,10 @@ class Spending:
     charges: list[Charge] = field(default_factory=list)
     refusal: OrkestaError | None = None
 
+    def begin(self, key_id: UUID | None) -> None:
+        """Start from what the rows say: whatever was charged before is in them."""
+        self.key_id, self.charges, self.refusal = key_id, [], None
+
     def forget(self, written: Sequence[Charge]) -> None:
         ids = {charge.id for charge in written}
         self.charges = [charge for charge in self.charges if charge.id not in ids]
