@@ -78,6 +78,7 @@ VARIABLES: tuple[Variable, ...] = (
     # --- conversations
     Variable("ORCHESTRATOR_MAX_REQUESTS_PER_SESSION", "int", 100, "Messages a session takes when its tier sets no limit of its own.", _between(1, 1_000_000)),
     Variable("ORCHESTRATOR_SESSION_TTL_HOURS", "float", 24.0, "Hours without a message after which a session expires.", _between(0.01, 87_600)),
+    Variable("ORCHESTRATOR_INPUT_HOURS", "float", 24.0, "Hours a person has to answer a task's question or to approve a call, when the agent sets none of its own.", _between(0.0001, 720)),
     Variable("ORCHESTRATOR_MAX_BODY_BYTES", "int", 1_000_000, "Largest request body, in bytes.", _between(1_000, 100_000_000)),
     Variable("ORCHESTRATOR_MAX_MESSAGE_CHARS", "int", 32_000, "Longest message, in characters.", _between(1, 1_000_000)),
     # --- models

@@ -26,6 +26,7 @@ class AnswerStream:
         self.text = ""
         self._claim = claim
         self._message_id = answer_id(claim.task_id)
+        self._number = step_number
         self._stream = f"{claim.attempt}.{step_number}"
         self._last_seq = last_seq
         self._num_sent = 0
@@ -71,6 +72,16 @@ class AnswerStream:
             self._timer.cancel()
             self._timer = None
         await self.flush()
+
+    async def withdraw(self) -> None:
+        """Take back what was shown: the model goes on with calls, and this is not its answer. The
+        next run of the text is named after a later step, so nothing can be mistaken for it.
+        """
+        if not self.text:
+            return
+        self.text, self._num_sent = "", 0
+        self._stream = f"{self._claim.attempt}.{self._number + 1}"
+        await self.restart()
 
     async def discard(self) -> None:
         """Forget the partial text; the message itself has been stored, or never will be."""

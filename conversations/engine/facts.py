@@ -8,8 +8,9 @@ from conversations.engine.claims import Claim
 from conversations.engine.state import StepRecord
 from conversations.event_log import Fact
 from conversations.failures import failure
+from conversations.input_models import InputRequest
 from conversations.models import Message
-from conversations.states import TaskStatus
+from conversations.states import StepKind, TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,36 @@ def answer_id(task_id: UUID) -> UUID:
     restarted answer know which one is meant.
     """
     return uuid5(task_id, "answer")
+
+
+def of_step(claim: Claim, step: StepRecord) -> list[Fact]:
+    """What is told of a finished step; of a call also what it was."""
+    told = [step_recorded(claim, step)]
+    return [tool_called(claim, step), *told] if step.kind is StepKind.TOOL else told
+
+
+def tool_called(claim: Claim, step: StepRecord) -> Fact:
+    """A call that is about to be made, or that has been."""
+    data = {
+        "number": step.number,
+        "name": step.input["name"],
+        "arguments": step.input["arguments"],
+        "status": step.status,
+    }
+    return Fact("tool.called", data, claim.task_id)
+
+
+def input_required(claim: Claim, request: InputRequest) -> Fact:
+    data = {
+        "request_id": str(request.id),
+        "kind": request.kind,
+        "question": request.question,
+        "tool": request.tool_name,
+        "arguments": request.arguments,
+        "audience": request.audience,
+        "expires_at": request.expires_at.isoformat(),
+    }
+    return Fact("input.required", data, claim.task_id)
 
 
 def step_recorded(claim: Claim, step: StepRecord) -> Fact:

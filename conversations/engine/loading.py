@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import BigIntegerField, UUIDField
 
 from conversations.engine.claims import Claim
-from conversations.engine.state import StepRecord, TaskState, fold
+from conversations.engine.state import Backlog, StepRecord, TaskState, fold
 from conversations.errors import TaskNotFound
 from conversations.models import Message, Step, Task
 from conversations.states import StepKind, StepStatus
@@ -15,8 +16,8 @@ from orkesta.statements import Param
 from routing.snapshot import TenantSnapshot, get_snapshot
 from tenants.statements import select
 
-#: Turns of the conversation, each a question and its answer, that an agent is told of.
-NUM_TURNS_REMEMBERED: Final = 10
+#: Messages since the summary that are read: enough for twice the longest window of an agent.
+NUM_MESSAGES_READ: Final = 80
 
 _TASK: Final = select(
     lambda: Task.objects.filter(pk=Param("task_id", UUIDField())).values_list(
@@ -25,34 +26,58 @@ _TASK: Final = select(
         "context",
         "num_steps",
         "session__active_agent__slug",
+        "session__user_ref",
         "session__user_name",
         "session__context",
+        "session__summary",
+        "session__summary_turn",
+        "session__opened_by_id",
         "tenant__config_version",
     )
 )
 _SAID_BEFORE: Final = select(
     lambda: (
         Message.objects.filter(
-            session_id=Param("session_id", UUIDField()), turn__lt=Param("turn", BigIntegerField())
+            session_id=Param("session_id", UUIDField()),
+            turn__lt=Param("turn", BigIntegerField()),
+            turn__gt=Param("after_turn", BigIntegerField()),
         )
         .order_by("-turn", "-seq")
-        .values_list("role", "content")[: 2 * NUM_TURNS_REMEMBERED]
+        .values_list("turn", "role", "content")[:NUM_MESSAGES_READ]
     )
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A message of an earlier turn."""
+
+    turn: int
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskInput:
-    """Everything that running a task starts from."""
+    """Everything that running a task starts from. `summary` covers all turns before `history`."""
 
     text: str
-    history: Sequence[Mapping[str, str]]
+    history: Sequence[Said]
+    summary: str
     asked_for: str
     active_agent: str
+    user_ref: str
     user_name: str
+    #: Of the key that opened the session: whose usage it is.
+    key_id: UUID | None
     context: Mapping[str, Any]
     state: TaskState
     snapshot: TenantSnapshot
+
+    def turns_before(self, count: int) -> int:
+        """The earliest of the last `count` turns; of fewer, the first."""
+        turns = sorted({said.turn for said in self.history})
+        return turns[-count:][0] if turns else 0
 
 
 def load(claim: Claim) -> TaskInput:
@@ -60,18 +85,31 @@ def load(claim: Claim) -> TaskInput:
     rows = _TASK(task_id=claim.task_id)
     if not rows or rows[0][0] is None:
         raise TaskNotFound("The task, or its message, has been removed.")
-    text, asked_for, context, num_steps, active, user_name, of_session, config_version = rows[0]
-    said = _SAID_BEFORE(session_id=claim.session_id, turn=claim.turn)
+    text, asked_for, context, num_steps, active, user_ref, user_name, *rest = rows[0]
+    of_session, summary, summary_turn, key_id, config_version = rest
+    if summary_turn >= claim.turn:  # a fork of long ago: the summary knows what came after
+        summary, summary_turn = "", 0
+    said = _SAID_BEFORE(session_id=claim.session_id, turn=claim.turn, after_turn=summary_turn)
+    history = [Said(*row) for row in reversed(said)]
     return TaskInput(
         text=text,
-        history=[{"role": role, "content": content} for role, content in reversed(said)],
+        history=history,
+        summary=summary,
         asked_for=asked_for,
         active_agent=active or "",
+        user_ref=user_ref,
         user_name=user_name,
+        key_id=key_id,
         context={**of_session, **context},
-        state=fold(_steps(claim)) if num_steps else TaskState(),
+        state=fold(_steps(claim) if num_steps else (), backlog=_backlog(history)),
         snapshot=get_snapshot(claim.tenant_id, config_version),
     )
+
+
+def _backlog(history: Sequence[Said]) -> Backlog:
+    """How much has been said since the summary."""
+    num_turns = len({said.turn for said in history})
+    return Backlog(num_turns, sum(len(said.content) for said in history))
 
 
 def _steps(claim: Claim) -> list[StepRecord]:
@@ -82,9 +120,13 @@ def _steps(claim: Claim) -> list[StepRecord]:
             status=StepStatus(row.status),
             agent_slug=row.agent_slug,
             reason=row.reason,
+            # What a model was told is long, and nobody goes by it.
+            input={} if row.kind == StepKind.MODEL else row.input,
             output=row.output,
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            duration_ms=row.duration_ms,
+            attempt=row.attempt,
         )
-        for row in Step.objects.filter(task_id=claim.task_id)
-        .exclude(status=StepStatus.STARTED)
-        .order_by("number")
+        for row in Step.objects.filter(task_id=claim.task_id).order_by("number")
     ]

@@ -1,22 +1,30 @@
-"""How each action is done: asking the supervisor, calling a model."""
+"""How actions are done: asking the supervisor, calling a model, changing the agent."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
-from conversations.engine.actions import CallModel
+from conversations.engine.actions import CallModel, HandOff
 from conversations.engine.answer_stream import AnswerStream
+from conversations.engine.briefing import brief
 from conversations.engine.loading import TaskInput
+from conversations.engine.offering import Reading, offered
 from conversations.engine.state import StepRecord, TaskState
+from conversations.errors import TimeExhausted
 from conversations.states import StepKind, StepStatus
 from orkesta.database import in_thread
 from orkesta.errors import OrkestaError
 from routing.errors import AgentNotReady, LLMBadAnswer, NoAgent
 from routing.gateway import Gateway
 from routing.llm.types import Completion, LLMRequest
-from routing.snapshot import AgentSnapshot, PromptSnapshot, template_variables
+from routing.snapshot import AgentSnapshot, PromptSnapshot
 from routing.supervisor import Decision, Question, decide
+
+#: Turns of the conversation that the supervisor is told of.
+TURNS_FOR_SUPERVISOR: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +37,14 @@ class Performer:
     async def route(self, state: TaskState) -> StepRecord:
         """Decide who answers. A failure is a failed step, not an exception."""
         started = perf_counter()
+        first = self.task.turns_before(TURNS_FOR_SUPERVISOR)
         question = Question(
             text=self.task.text,
-            history=self.task.history,
+            history=[
+                {"role": said.role, "content": said.content}
+                for said in self.task.history
+                if said.turn >= first
+            ],
             asked_for=self.task.asked_for,
             active_agent=self.task.active_agent,
         )
@@ -39,7 +52,7 @@ class Performer:
         try:
             decision = await decide(self.task.snapshot, question, self.gateway)
         except OrkestaError as exc:
-            return _failed(StepKind.ROUTE, number, "", exc, started)
+            return failed(StepKind.ROUTE, number, "", exc, started)
         return StepRecord(
             number=number,
             kind=StepKind.ROUTE,
@@ -51,24 +64,22 @@ class Performer:
             llm=decision.completions[-1].model if decision.completions else "",
             input_tokens=sum(c.usage.input_tokens for c in decision.completions),
             output_tokens=sum(c.usage.output_tokens for c in decision.completions),
-            duration_ms=_since(started),
+            duration_ms=since(started),
         )
 
     def _routed(self, decision: Decision) -> dict[str, Any]:
         """What the rest of the task goes by, the pinned prompt version included."""
         snapshot = self.task.snapshot
         agent = snapshot.agents.get(decision.agent_slug)
-        prompt = agent.prompt if agent else None
         return {
             "source": decision.source,
             "intent": decision.intent,
             "confidence": decision.confidence,
             "response": decision.response or None,
-            "prompt_version_id": str(prompt.version_id) if prompt else None,
-            "prompt_version": prompt.label if prompt else None,
+            **_pinned(agent.prompt if agent else None),
             "config_version": snapshot.config_version,
             "fallback": snapshot.fallback_slug or "",
-            "max_steps": agent.max_steps if agent else 10,
+            **({} if agent is None else _bounds(agent)),
             "trace": dict(decision.trace),
         }
 
@@ -81,23 +92,57 @@ class Performer:
         try:
             agent = self._agent(action.agent_slug)
             prompt = await self._prompt(agent, state)
-            messages = self._messages(agent, prompt)
-            completion = await self._stream(agent, messages, stream)
+            request = LLMRequest(
+                messages=brief(self.task, agent, prompt, state),
+                tools=offered(agent, self.task.snapshot, state.had),
+                temperature=agent.temperature,
+                max_output_tokens=agent.max_tokens_per_step,
+            )
+            async with in_time(state):
+                completion = await self._stream(agent, request, stream)
         except OrkestaError as exc:
-            return _failed(StepKind.MODEL, number, action.agent_slug, exc, started, stream.text)
+            return failed(StepKind.MODEL, number, action.agent_slug, exc, started, stream.text)
+        output: dict[str, Any] = {
+            "text": stream.text,
+            "finish_reason": completion.finish_reason,
+        }
+        if completion.tool_calls:
+            reading = Reading(agent, self.task.snapshot, state.had, number)
+            output |= {"tool_calls": reading.read(completion.tool_calls), **_pinned(prompt)}
         return StepRecord(
             number=number,
             kind=StepKind.MODEL,
             status=StepStatus.SUCCEEDED,
             agent_slug=agent.slug,
             reason=action.reason,
-            input={"prompt_version": prompt.label, "messages": messages},
-            output={"text": stream.text, "finish_reason": completion.finish_reason},
+            input={"prompt_version": prompt.label, "messages": request.messages},
+            output=output,
             llm=completion.model,
             input_tokens=completion.usage.input_tokens,
             output_tokens=completion.usage.output_tokens,
             first_token_ms=completion.first_token_ms,
-            duration_ms=_since(started),
+            duration_ms=since(started),
+        )
+
+    async def hand_off(self, action: HandOff, state: TaskState) -> StepRecord:
+        """Let the other agent have the task. One that is not there any more is a failed step."""
+        started = perf_counter()
+        number, call = state.num_steps + 1, action.call
+        by, to, reason = state.agent_slug or "", call.arguments["agent"], call.arguments["reason"]
+        given = {"call_id": call.id, "by": by, "agent": to, "reason": reason}
+        try:
+            prompt = await self._prompt(self._agent(to), TaskState())
+        except OrkestaError as exc:
+            return failed(StepKind.HANDOFF, number, by, exc, started, given=given)
+        return StepRecord(
+            number=number,
+            kind=StepKind.HANDOFF,
+            status=StepStatus.SUCCEEDED,
+            agent_slug=to,
+            reason=f"«{by}»: {reason}",
+            input=given,
+            output=_pinned(prompt),
+            duration_ms=since(started),
         )
 
     def _agent(self, slug: str) -> AgentSnapshot:
@@ -115,36 +160,34 @@ class Performer:
             raise AgentNotReady(f"Agent «{agent.slug}» has no published prompt.")
         return prompt
 
-    def _messages(self, agent: AgentSnapshot, prompt: PromptSnapshot) -> list[dict[str, Any]]:
-        variables = template_variables(
-            self.task.snapshot, agent, user_name=self.task.user_name, context=self.task.context
-        )
-        told = prompt.render(variables)
-        about = self.task.snapshot.business_context
-        if about and "tenant" not in prompt.template.variables:
-            told = f"{told}\n\n{about}"
-        history: list[dict[str, Any]] = [dict(message) for message in self.task.history]
-        asked = {"role": "user", "content": self.task.text}
-        return [{"role": "system", "content": told}, *history, asked]
-
     async def _stream(
-        self, agent: AgentSnapshot, messages: list[dict[str, Any]], stream: AnswerStream
+        self, agent: AgentSnapshot, request: LLMRequest, stream: AnswerStream
     ) -> Completion:
         if agent.target is None:
             raise AgentNotReady(f"Agent «{agent.slug}» has no usable LLM endpoint.")
-        request = LLMRequest(
-            messages=messages,
-            temperature=agent.temperature,
-            max_output_tokens=agent.max_tokens_per_step,
-        )
         async for piece in self.gateway.stream(agent.target, request):
             if isinstance(piece, Completion):
                 await stream.close()
-                if not stream.text.strip():
+                if not stream.text.strip() and not piece.tool_calls:
                     raise LLMBadAnswer("The language model answered with nothing.")
                 return piece
             await stream.push(piece)
         raise LLMBadAnswer("The language model's answer has no end.")
+
+
+@asynccontextmanager
+async def in_time(state: TaskState) -> AsyncIterator[None]:
+    """Cut off what takes longer than the task has left. Raises TimeExhausted."""
+    limit = state.limits.max_seconds
+    # A little more, so that what was cut off has used up all of it by any clock.
+    left = limit - state.milliseconds / 1000 + 0.01 if limit else None
+    try:
+        async with asyncio.timeout(left) as bound:
+            yield
+    except TimeoutError as exc:
+        if not bound.expired():
+            raise
+        raise TimeExhausted(f"The task took longer than {limit:g} s.") from exc
 
 
 def interrupted(number: int, agent_slug: str, text: str, started: float) -> StepRecord:
@@ -156,18 +199,21 @@ def interrupted(number: int, agent_slug: str, text: str, started: float) -> Step
         agent_slug=agent_slug,
         reason="Stopped half-way.",
         output={"code": "cancelled", "detail": "Somebody stopped it.", "text": text},
-        duration_ms=_since(started),
+        duration_ms=since(started),
     )
 
 
-def _failed(
+def failed(
     kind: StepKind,
     number: int,
     agent_slug: str,
     error: OrkestaError,
     started: float,
     text: str = "",
+    *,
+    given: Mapping[str, Any] | None = None,
 ) -> StepRecord:
+    """A step that came to nothing; `given` is its input."""
     output: Mapping[str, Any] = {"code": error.code, "detail": error.message[:1000]}
     return StepRecord(
         number=number,
@@ -175,10 +221,28 @@ def _failed(
         status=StepStatus.FAILED,
         agent_slug=agent_slug,
         reason=error.message,
+        input=given or {},
         output={**output, "text": text} if text else output,
-        duration_ms=_since(started),
+        duration_ms=since(started),
     )
 
 
-def _since(started: float) -> float:
+def since(started: float) -> float:
+    """Milliseconds."""
     return (perf_counter() - started) * 1000
+
+
+def _pinned(prompt: PromptSnapshot | None) -> dict[str, Any]:
+    return {
+        "prompt_version_id": str(prompt.version_id) if prompt else None,
+        "prompt_version": prompt.label if prompt else None,
+    }
+
+
+def _bounds(agent: AgentSnapshot) -> dict[str, Any]:
+    return {
+        "max_steps": agent.max_steps,
+        "max_task_tokens": agent.max_task_tokens,
+        "max_task_seconds": agent.max_task_seconds,
+        "history_turns": agent.history_turns,
+    }

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from time import perf_counter
 from typing import Any
@@ -9,20 +12,38 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from conversations.engine import store
-from conversations.engine.actions import CallModel, Finish, GiveUp, Route
+from conversations.engine.actions import (
+    Action,
+    AskHuman,
+    CallModel,
+    CheckTool,
+    Finish,
+    GiveUp,
+    HandOff,
+    Route,
+    RunTools,
+    Summarise,
+    Work,
+)
 from conversations.engine.answer_stream import AnswerStream, announce_step
+from conversations.engine.asking import asking_step, request_of
+from conversations.engine.calls import PendingCall
+from conversations.engine.charging import PAUSED_BY_BUDGET, met_the_end_of_the_budget
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
 from conversations.engine.insistence import AlreadyRecorded, insist
-from conversations.engine.loading import load
+from conversations.engine.loading import TaskInput, load
 from conversations.engine.orchestrator import next_action
 from conversations.engine.performing import Performer, interrupted
 from conversations.engine.state import StepRecord, TaskState
+from conversations.engine.summarising import summarise
+from conversations.engine.tool_running import ToolHand, cut_off
 from conversations.errors import LeaseLost
-from conversations.states import StepKind, TaskStatus
+from conversations.states import InputKind, StepKind, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
 from routing.gateway import Gateway
 from tenants.scope import in_tenant
+from tenants.usage.spending import Spending, open_spending
 
 logger = logging.getLogger(__name__)
 
@@ -51,14 +72,22 @@ class Runner:
         self._gateway = gateway
         self._stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self._is_leaving = False
-        self._call: tuple[int, str, AnswerStream, float] | None = None
+        self._state, self._is_first, self._last_seq = TaskState(), True, 0
+        self._stream: AnswerStream | None = None
+        self._half_done: Callable[[], StepRecord] | None = None
+        self._is_acting = False
+        self._spending = Spending()
 
     def finish_step(self) -> None:
         """Hand the task back once the step it is at has been recorded."""
         self._is_leaving = True
 
     def stop(self, why: Stop) -> None:
-        """Let go: the upstream call is closed, then the task is settled accordingly."""
+        """Let go: the upstream call is closed, then the task is settled accordingly. A pause waits
+        for the end of a call that changes something; the store hears of it by itself.
+        """
+        if why is Stop.PAUSED and self._is_acting:
+            return
         if not self._stopped.done():
             self._stopped.set_result(why)
 
@@ -69,6 +98,7 @@ class Runner:
         the log. Trouble with the database is no verdict on the task: if it lasts, the lease runs
         out, and the task is tried again.
         """
+        self._spending = open_spending()
         work = asyncio.ensure_future(self._work())
         both: set[asyncio.Future[Any]] = {work, self._stopped}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -94,52 +124,151 @@ class Runner:
             return
 
     async def _go_on(self) -> None:
-        """From the last recorded step to the end."""
+        """From the last recorded step to the end, or to where the task has to wait."""
         task = await insist(self.claim.tenant_id, load, self.claim)
-        performer = Performer(task, self._gateway)
-        state, is_first, last_seq = task.state, True, 0
-        action = next_action(state)
+        self._state, self._is_first, self._last_seq = task.state, True, 0
+        self._spending.begin(task.key_id)
+        action = next_action(self._state)
         while not isinstance(action, Finish | GiveUp):
-            step = await self._perform(performer, action, state, last_seq)
-            state = state.after(step)
-            action = next_action(state)
+            if isinstance(action, AskHuman):
+                await self._ask(task, action)
+                return
+            done = await self._perform(task, action)
+            if done is None:  # somebody has stopped it
+                return
+            if met_the_end_of_the_budget(self._spending):
+                await self._settle(PAUSED_BY_BUDGET)
+                return
+            if isinstance(done, AskHuman):
+                action = done
+                continue
+            action = self._take_in(done)
             then = action if isinstance(action, Finish | GiveUp) else None
-            recorded = await insist(
-                self.claim.tenant_id, store.record, self.claim, step, then=then, is_first=is_first
-            )
-            failpoint(Failpoint.STEP_COMMITTED)
-            is_first, last_seq = False, recorded.last_seq
-            if recorded.outcome is not None:
-                await self._forget_partial()
+            if await self._record(done, then):
                 return
             if self._is_leaving:
                 await self._settle(OUTCOMES[Stop.HANDED_BACK])
                 return
         await insist(self.claim.tenant_id, store.finish, self.claim, action)
 
-    async def _perform(
-        self, performer: Performer, action: Route | CallModel, state: TaskState, last_seq: int
-    ) -> StepRecord:
-        if isinstance(action, Route):
-            return await performer.route(state)
-        number = state.num_steps + 1
-        stream = AnswerStream(self.claim, step_number=number, last_seq=last_seq)
-        await announce_step(
+    def _take_in(self, done: list[StepRecord]) -> Action:
+        for step in done:
+            self._state = self._state.after(step)
+        return next_action(self._state)
+
+    async def _record(self, done: list[StepRecord], then: Finish | GiveUp | None) -> bool:
+        """Whether that was the end."""
+        recorded = await insist(
+            self.claim.tenant_id,
+            store.record,
             self.claim,
-            number=number,
-            kind=StepKind.MODEL,
-            agent=action.agent_slug,
-            last_seq=last_seq,
+            *done,
+            then=then,
+            is_first=self._is_first,
+            num_steps=self._state.num_steps,
         )
+        failpoint(Failpoint.STEP_COMMITTED)
+        self._is_first, self._last_seq = False, recorded.last_seq
+        if recorded.outcome is None:
+            return False
+        await self._forget_partial()
+        return True
+
+    async def _perform(self, task: TaskInput, action: Work) -> list[StepRecord] | AskHuman | None:
+        """Finished steps, not recorded yet; or a person to be asked first; or None when the task
+        has been settled meanwhile.
+        """
+        performer, state = Performer(task, self._gateway), self._state
+        match action:
+            case Route():
+                return [await performer.route(state)]
+            case CallModel():
+                return [await self._call_model(performer, action)]
+            case HandOff():
+                return [await performer.hand_off(action, state)]
+            case Summarise():
+                return [await summarise(task, state, self._gateway)]
+            case RunTools(calls) if all(call.is_free for call in calls):
+                for place, _ in enumerate(calls, 1):
+                    await self._announce(StepKind.TOOL, state.num_steps + place)
+                return await ToolHand(task, self.claim).run_all(calls, state)
+            case RunTools((call,)) | CheckTool(call):
+                return await self._change_something(task, call, is_check=action == CheckTool(call))
+        raise AssertionError(action)
+
+    async def _call_model(self, performer: Performer, action: CallModel) -> StepRecord:
+        state, slug = self._state, action.agent_slug
+        number = state.num_steps + 1
+        stream = AnswerStream(self.claim, step_number=number, last_seq=self._last_seq)
+        await self._announce(StepKind.MODEL, number, slug)
         if self.claim.attempt > 1 or state.tried:
             await stream.restart()
-        self._call = (number, action.agent_slug, stream, perf_counter())
-        try:
-            step = await performer.call_model(action, state, stream)
-        finally:
-            await stream.close()
+        self._stream, started = stream, perf_counter()
+        with self._recording(lambda: interrupted(number, slug, stream.text, started)):
+            try:
+                step = await performer.call_model(action, state, stream)
+            finally:
+                await stream.close()
+        if "tool_calls" in step.output:
+            await stream.withdraw()
         failpoint(Failpoint.MODEL_ANSWERED)
         return step
+
+    async def _change_something(
+        self, task: TaskInput, call: PendingCall, *, is_check: bool
+    ) -> list[StepRecord] | AskHuman | None:
+        """Make a call that changes something. That it is about to be made, and with which key, is
+        recorded before: whoever finds it so after a crash knows what to be careful of.
+        """
+        hand = ToolHand(task, self.claim)
+        number = call.number or self._state.num_steps + 1
+        step = hand.step(call, self._state, number=number)
+        self._state = self._state.after(step)
+        begun = await insist(
+            self.claim.tenant_id,
+            store.begin,
+            self.claim,
+            step,
+            is_first=self._is_first,
+            num_steps=self._state.num_steps,
+        )
+        self._is_first, self._last_seq = False, begun.last_seq
+        if begun.outcome is not None:
+            return None
+        failpoint(Failpoint.CALL_BEGUN)
+        await self._announce(StepKind.TOOL, number)
+        call = replace(call, number=number, key=step.input["idempotency_key"])
+        started, self._is_acting = perf_counter(), True
+        try:
+            with self._recording(lambda: cut_off(replace(step, is_begun=True), started)):
+                made = hand.check if is_check else hand.run
+                done = await made(call, self._state, number=number)
+        finally:
+            self._is_acting = False
+        return [done] if done else AskHuman(InputKind.OUTCOME, call)
+
+    async def _ask(self, task: TaskInput, action: AskHuman) -> None:
+        step = asking_step(action, self._state)
+        request = request_of(self.claim, action, step, task)
+        await insist(
+            self.claim.tenant_id, store.ask, self.claim, step, request, is_first=self._is_first
+        )
+        await self._forget_partial()
+
+    async def _announce(self, kind: StepKind, number: int, agent: str = "") -> None:
+        slug = agent or self._state.agent_slug or ""
+        await announce_step(
+            self.claim, number=number, kind=kind, agent=slug, last_seq=self._last_seq
+        )
+
+    @contextmanager
+    def _recording(self, step: Callable[[], StepRecord]) -> Iterator[None]:
+        """Meanwhile, somebody who cancels the task leaves this step behind: it stays at hand when
+        the work is cancelled within.
+        """
+        self._half_done = step
+        yield
+        self._half_done = None
 
     async def _let_go(self, work: asyncio.Future[None]) -> None:
         work.cancel()
@@ -148,9 +277,8 @@ class Runner:
         if why is Stop.LOST:
             return
         step = None
-        if self._call is not None and why is Stop.CANCELLED:
-            number, agent_slug, stream, started = self._call
-            step = interrupted(number, agent_slug, stream.text, started)
+        if self._half_done is not None and why is Stop.CANCELLED:
+            step = self._half_done()
         await self._settle(OUTCOMES[why], step)
         await self._forget_partial()
 
@@ -158,8 +286,8 @@ class Runner:
         await in_tenant(self.claim.tenant_id, store.settle, self.claim, outcome, step=step)
 
     async def _forget_partial(self) -> None:
-        if self._call is not None:
-            await self._call[2].discard()
+        if self._stream is not None:
+            await self._stream.discard()
 
     async def _fail(self, code: str, detail: str) -> None:
         try:

@@ -11,6 +11,8 @@ from conversations.states import InputAction, InputKind, StepKind, StepStatus
 
 #: A call that failed with this is the model's to correct; it is no error of the tool's.
 CORRECTABLE: Final = "tool_retry"
+#: About 6,000 tokens.
+MAX_BACKLOG_CHARS: Final = 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Limits:
     max_steps: int = 10
     max_tokens: int = 0
     max_seconds: float = 0.0
+    history_turns: int = 10
 
     @classmethod
     def of(cls, output: Mapping[str, Any]) -> "Limits":
@@ -50,7 +53,26 @@ class Limits:
             int(output.get("max_steps", 10)),
             int(output.get("max_task_tokens", 0)),
             float(output.get("max_task_seconds", 0.0)),
+            int(output.get("history_turns", 10)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much was said before this turn, and is not in the session's summary."""
+
+    num_turns: int = 0
+    num_chars: int = 0
+
+    def is_long(self, window: int) -> bool:
+        """Whether it is time for a summary: half of the turns go into it, rarely enough."""
+        return self.num_turns >= 2 * window or (
+            self.num_turns > 1 and self.num_chars > MAX_BACKLOG_CHARS
+        )
+
+
+DEFAULTS: Final = Limits()
+NO_BACKLOG: Final = Backlog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +85,7 @@ class TaskState:
     agent_slug: str | None = None
     pinned_version_id: UUID | None = None
     fallback_slug: str = ""
-    limits: Limits = Limits()
+    limits: Limits = DEFAULTS
     answer: str | None = None
     #: Agents that failed, and all that had the task.
     tried: tuple[str, ...] = ()
@@ -83,7 +105,11 @@ class TaskState:
     milliseconds: float = 0.0
     #: The longest of the calls that were made at the same time.
     slowest_ms: float = 0.0
-    must_summarise: bool = False
+    backlog: Backlog = NO_BACKLOG
+
+    @property
+    def must_summarise(self) -> bool:
+        return self.backlog.is_long(self.limits.history_turns)
 
     def after(self, step: StepRecord) -> "TaskState":
         """The state once `step` is recorded."""
@@ -94,9 +120,9 @@ class TaskState:
         return _AFTER[step.kind](state, step)
 
 
-def fold(steps: Iterable[StepRecord], *, must_summarise: bool = False) -> TaskState:
+def fold(steps: Iterable[StepRecord], *, backlog: Backlog = NO_BACKLOG) -> TaskState:
     """The state after `steps`, in order."""
-    state = TaskState(must_summarise=must_summarise)
+    state = TaskState(backlog=backlog)
     for step in steps:
         state = state.after(step)
     return state
@@ -235,7 +261,7 @@ def _heard(state: TaskState, step: StepRecord) -> TaskState:
 
 
 def _summarised(state: TaskState, step: StepRecord) -> TaskState:
-    return replace(state, must_summarise=False)
+    return replace(state, backlog=NO_BACKLOG)
 
 
 def _settled(state: TaskState, step: StepRecord, text: str) -> TaskState:

@@ -8,28 +8,40 @@ when the row says that somebody else owns the task, or that it is terminal, noth
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import CharField, IntegerField, QuerySet, UUIDField
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    IntegerField,
+    QuerySet,
+    TextField,
+    UUIDField,
+)
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from conversations.batch_count import note_end
 from conversations.engine import facts
 from conversations.engine.actions import Finish, GiveUp
+from conversations.engine.charging import write_usage
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome, answer_id
 from conversations.engine.state import StepRecord
+from conversations.engine.step_rows import write_steps
 from conversations.errors import LeaseLost
 from conversations.event_log import Place, append, numbering, take_numbers, write
-from conversations.models import Message, Step, Task
-from conversations.states import TERMINAL, StepKind, TaskStatus, Wanted, may_move
+from conversations.input_models import InputRequest
+from conversations.models import Message, Task
+from conversations.states import TERMINAL, StepKind, StepStatus, TaskStatus, Wanted, may_move
 from orkesta.database import update_returning
 from orkesta.errors import StateConflict
 from orkesta.failpoints import Failpoint, failpoint
 from orkesta.statements import Param
+from routing.hits import note_hit
 from routing.models import Agent
 from routing.snapshot import known_version
 from tenants.statements import insert, update
@@ -60,7 +72,19 @@ _COMPLETES: Final = update(
 )
 #: The agent that was routed to has the conversation from now on.
 _HANDING_OVER: Final = numbering(
+    lambda: {
+        "active_agent": Agent.objects.filter(slug=Param("slug", CharField())).values("pk")[:1],
+        "last_intent": Param("intent", CharField()),
+    }
+)
+_HANDED_OFF: Final = numbering(
     lambda: {"active_agent": Agent.objects.filter(slug=Param("slug", CharField())).values("pk")[:1]}
+)
+_SUMMARISING: Final = numbering(
+    lambda: {
+        "summary": Param("text", TextField()),
+        "summary_turn": Param("turn", BigIntegerField()),
+    }
 )
 
 
@@ -74,16 +98,22 @@ class Recorded:
 
 @transaction.atomic
 def record(
-    claim: Claim, step: StepRecord, *, then: Ending | None, is_first: bool = False
+    claim: Claim,
+    *steps: StepRecord,
+    then: Ending | None,
+    is_first: bool = False,
+    num_steps: int | None = None,
 ) -> Recorded:
-    """Write a finished step and, with `then`, what it ends the task with, in one transaction.
+    """Write finished steps and, with `then`, what they end the task with, in one transaction.
+    `num_steps` is how many the task has now, when that is not the number of the last one.
 
     Somebody who wanted the task cancelled or paused before this commit gets that instead.
     """
     outcome = None if then is None else _ended(then)
-    if not _holds(claim, outcome, step.number):
-        outcome = _obey_wish(claim, outcome, step.number)
-    told = [facts.step_recorded(claim, step)]
+    count = num_steps or steps[-1].number
+    if not _holds(claim, outcome, count):
+        outcome = _obey_wish(claim, outcome, count)
+    told = [fact for step in steps for fact in facts.of_step(claim, step)]
     if is_first:
         told.insert(0, facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
     answer = None
@@ -93,8 +123,9 @@ def record(
     if outcome is not None:
         told.extend(facts.ending(claim, outcome))
     place = _place(claim)
-    first = _take_numbers(place, len(told), step)
-    _insert_step(claim, step)
+    first = _take_numbers(place, len(told), steps[-1])
+    write_steps(claim, steps)
+    _count_hit(claim, steps[-1])
     if answer is not None:
         _insert_answer(claim, answer[0], seq=first + answer[1])
     write(place, told, first=first)
@@ -104,14 +135,58 @@ def record(
 
 
 @transaction.atomic
+def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> Recorded:
+    """Write that a call is about to be made, with its key, before it is. With an outcome it must
+    not be made: somebody wanted the task cancelled or paused.
+    """
+    outcome = None
+    if not _holds(claim, None, num_steps):
+        outcome = _obey_wish(claim, None, num_steps)
+    told = [] if outcome else [facts.tool_called(claim, step)]
+    if is_first:
+        told.insert(0, facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
+    if outcome is None:
+        write_steps(claim, [step])
+    else:
+        told.extend(facts.ending(claim, outcome))
+        _note_end(claim, outcome)
+    events = append(_place(claim), told)
+    return Recorded(outcome, last_seq=events[-1].seq)
+
+
+@transaction.atomic
+def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool) -> Outcome:
+    """Let the task wait for a person: the step that begins with the request, the request itself,
+    and the status, together. Somebody who wanted the task cancelled gets that instead.
+    """
+    waiting = Outcome(TaskStatus.INPUT_REQUIRED, request.kind)
+    outcome: Outcome | None = waiting
+    if not _holds(claim, waiting, step.number):
+        outcome = _obey_wish(claim, waiting, step.number)
+    told = []
+    if is_first:
+        told.append(facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
+    if outcome == waiting:
+        write_steps(claim, [step])
+        insert([request])
+        told.append(facts.input_required(claim, request))
+    told.extend(facts.ending(claim, outcome or waiting))
+    append(_place(claim), told)
+    _note_end(claim, outcome)
+    return outcome or waiting
+
+
+@transaction.atomic
 def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) -> None:
     """End the task, or hand it back to the queue, with the step that was interrupted, if any."""
     if not _fence(claim, _changes(outcome, step.number if step else None)):
         raise _fenced(claim)
     told = facts.ending(claim, outcome)
     if step is not None:
-        _insert_step(claim, step)
-        told.insert(0, facts.step_recorded(claim, step))
+        write_steps(claim, [step])
+        told = [*facts.of_step(claim, step), *told]
+    else:
+        write_usage(claim)
     append(_place(claim), told)
     _note_end(claim, outcome)
 
@@ -214,33 +289,32 @@ def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
 
 
 def _take_numbers(place: Place, count: int, step: StepRecord) -> int:
-    if step.kind is not StepKind.ROUTE or not step.agent_slug:
+    if step.status is not StepStatus.SUCCEEDED or not step.agent_slug:
         return take_numbers(place, count)
-    return take_numbers(place, count, by=_HANDING_OVER, slug=step.agent_slug)
+    match step.kind:
+        case StepKind.ROUTE:
+            return take_numbers(
+                place, count, by=_HANDING_OVER, slug=step.agent_slug, intent=_intent(step)
+            )
+        case StepKind.HANDOFF:
+            return take_numbers(place, count, by=_HANDED_OFF, slug=step.agent_slug)
+        case StepKind.SUMMARY:
+            text, turn = step.output["text"], step.output["up_to_turn"]
+            return take_numbers(place, count, by=_SUMMARISING, text=text, turn=turn)
+        case _:
+            return take_numbers(place, count)
 
 
-def _insert_step(claim: Claim, step: StepRecord) -> None:
-    now = timezone.now()
-    row = Step(
-        tenant_id=claim.tenant_id,
-        task_id=claim.task_id,
-        attempt=claim.attempt,
-        number=step.number,
-        kind=step.kind,
-        status=step.status,
-        agent_slug=step.agent_slug,
-        reason=step.reason[:500],
-        input=step.input,
-        output=step.output,
-        llm=step.llm[:100],
-        input_tokens=step.input_tokens,
-        output_tokens=step.output_tokens,
-        first_token_ms=step.first_token_ms,
-        duration_ms=step.duration_ms,
-        started_at=now - timedelta(milliseconds=step.duration_ms),
-        finished_at=now,
-    )
-    insert([row])
+def _intent(step: StepRecord) -> str:
+    return str(step.output.get("intent") or "")[:63]
+
+
+def _count_hit(claim: Claim, step: StepRecord) -> None:
+    """A rule has decided, once this is committed."""
+    trace = step.output.get("trace") if step.kind is StepKind.ROUTE else None
+    if trace and (rule_id := trace.get("rule_id")):
+        day = timezone.now().date()
+        transaction.on_commit(partial(note_hit, claim.tenant_id, UUID(rule_id), day))
 
 
 def _insert_answer(claim: Claim, answer: Finish, *, seq: int) -> None:

@@ -1,0 +1,47 @@
+"""What an agent is told: its prompt, what was said before, and what its tools have answered."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from conversations.engine.loading import TaskInput
+from conversations.engine.state import TaskState, note_for
+from routing.snapshot import AgentSnapshot, PromptSnapshot, template_variables
+
+#: A session whose summary lags behind is told in so many windows at most.
+MAX_WINDOWS: Final = 2
+
+
+def brief(
+    task: TaskInput, agent: AgentSnapshot, prompt: PromptSnapshot, state: TaskState
+) -> list[dict[str, Any]]:
+    """The messages of a model call, in the shape of OpenAI Chat Completions."""
+    is_other = state.agent_slug is not None and agent.slug != state.agent_slug
+    note = note_for(state) if is_other else state.note
+    told = [_told(task, agent, prompt), _said_earlier(task), note]
+    system = "\n\n".join(part for part in told if part)
+    first = task.turns_before(MAX_WINDOWS * agent.history_turns)
+    return [
+        {"role": "system", "content": system},
+        *(
+            {"role": said.role, "content": said.content}
+            for said in task.history
+            if said.turn >= first
+        ),
+        {"role": "user", "content": task.text},
+        *map(dict, () if is_other else state.exchange),
+    ]
+
+
+def _told(task: TaskInput, agent: AgentSnapshot, prompt: PromptSnapshot) -> str:
+    variables: Mapping[str, Any] = template_variables(
+        task.snapshot, agent, user_name=task.user_name, context=task.context
+    )
+    told = prompt.render(variables)
+    about = task.snapshot.business_context
+    if about and "tenant" not in prompt.template.variables:
+        return f"{told}\n\n{about}"
+    return told
+
+
+def _said_earlier(task: TaskInput) -> str:
+    return f"Earlier in this conversation: {task.summary}" if task.summary else ""
