@@ -1,6 +1,7 @@
 """The acts of this room. Each is one transaction under an active tenant scope."""
 
 from conversations.services.batches import BatchRequest, cancel_batch, post_batch
+from conversations.services.inputs import give_input
 from conversations.services.messages import PostedMessage, post_message
 from conversations.services.sessions import close_session, open_session
 from conversations.services.tasks import (
@@ -22,6 +23,7 @@ __all__ = [
     "cancel_task",
     "close_session",
     "fork_task",
+    "give_input",
     "open_session",
     "pause_task",
     "post_batch",

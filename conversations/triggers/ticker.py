@@ -1,8 +1,11 @@
-"""The clock of schedules. Any number may run: each due time is fired once."""
+"""The clock of schedules and of people's time to answer. Any number may run: whatever is due
+happens once.
+"""
 
 import logging
 from typing import Final
 
+from conversations.services.inputs import expire_input, find_expired
 from conversations.triggers import schedules
 from conversations.triggers.loop import TableLoop
 from conversations.triggers.retention import forget_old
@@ -15,13 +18,17 @@ FORGET_EVERY_SECONDS: Final = 3600.0
 
 
 class ScheduleTicker(TableLoop):
-    """Fires what is due, and once an hour forgets what is long past."""
+    """Fires what is due, ends tasks that nobody answered in time, and once an hour forgets what is
+    long past.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._forgot_at = self._loop.time()
 
     async def run_once(self) -> bool:
+        for tenant_id, request_id in await in_thread(find_expired):
+            await in_tenant(tenant_id, expire_input, request_id)
         due = await in_thread(schedules.find_due)
         num_fired = 0
         for found in due:
