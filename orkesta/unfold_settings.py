@@ -75,6 +75,7 @@ def _navigation() -> list[dict[str, Any]]:
             "title": _("Operation"),
             "items": [
                 {"title": _("Dashboard"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                _link(_("Live"), "sensors", "conversations.Task", "live"),
                 _link(_("Conversations"), "forum", "conversations.Session"),
                 _link(_("Tasks"), "task_alt", "conversations.Task"),
             ],
@@ -116,12 +117,12 @@ def _navigation() -> list[dict[str, Any]]:
     ]
 
 
-def _link(title: Any, icon: str, label: str) -> dict[str, Any]:
+def _link(title: Any, icon: str, label: str, page: str = "changelist") -> dict[str, Any]:
     place = label.lower().replace(".", "_")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{place}_changelist"),
+        "link": reverse_lazy(f"admin:{place}_{page}"),
         "permission": _may_view(label),
     }
 

@@ -1,8 +1,8 @@
-"""Tasks: the list with its verb, and the timeline of the steps of one."""
+"""Tasks: the list, the tracker, and the timeline of the steps of one."""
 
 from typing import Any, Final, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import (
     DurationField,
@@ -13,28 +13,30 @@ from django.db.models import (
     QuerySet,
     Subquery,
 )
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext, ngettext
+from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
+from unfold.decorators import display
 from unfold.sections import TableSection
 
 from conversations.admin.shown import TASK_LABELS, ago, duration
+from conversations.admin.task_verbs import TaskVerbs
 from conversations.admin.timeline import read_timeline
+from conversations.admin.tracker import mark_of, parts_of, read_cards
 from conversations.models import Message, Step, Task
+from conversations.progress import progress_of
 from conversations.selectors import list_tasks
-from conversations.services import cancel_task
-from conversations.states import UNFINISHED
-from orkesta.errors import OrkestaError, StateConflict
+from conversations.services import Verb, verbs_for
 from routing.models import Agent
-from tenants.admin.model_admin import HistoryAdmin
-from tenants.admin.pages import dialog_done, page_context
-from tenants.admin_scope import Role, has_role
+from tenants.admin.pages import page_context
+from tenants.admin_scope import tenant_of
 
 #: Left out of lists: a step's input holds a whole prompt.
 HEAVY: Final = ("input", "output")
+#: Name of the tracker's address.
+LIVE: Final = "conversations_task_live"
 
 
 class StepsSection(TableSection):
@@ -51,7 +53,7 @@ class StepsSection(TableSection):
 
 
 @admin.register(Task)
-class TaskAdmin(HistoryAdmin):
+class TaskAdmin(TaskVerbs):
     empty_icon, empty_text = (
         "task_alt",
         _("Each message of a customer becomes a task, with the steps that led to its answer."),
@@ -72,8 +74,6 @@ class TaskAdmin(HistoryAdmin):
     search_fields = ("id", "session__user_name", "session__user_ref", "error_code")
     search_help_text = _("Customer, error or id")
     ordering = ("-id",)
-    actions = ("cancel_selected",)
-    actions_detail = ("cancel",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         answers = Message.objects.filter(task=OuterRef("pk"), role=Message.Role.ASSISTANT)
@@ -92,11 +92,25 @@ class TaskAdmin(HistoryAdmin):
             )
         )
 
-    def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with an id by the dialog, which has to answer 404 before it shows itself."""
-        if not has_role(request, Role.EDITOR):
-            return False
-        return obj is None or self.get_object(request, obj) is not None
+    def get_urls(self) -> list[Any]:
+        live = path("live/", self.admin_site.admin_view(self.live_view), name=LIVE)
+        return [live, *super().get_urls()]
+
+    def live_view(self, request: HttpRequest) -> HttpResponse:
+        """The tracker. It asks for itself again and again, and is answered when there is news."""
+        if tenant_of(request) is None:
+            return HttpResponseRedirect(reverse("admin:conversations_task_changelist"))
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        may_control = self.has_control_permission(request)
+        cards = read_cards(self.get_queryset(request), may_control=may_control)
+        mark = mark_of(card.task for card in cards)
+        if request.GET.get("seen") == mark:
+            return HttpResponse(status=204)
+        context = {**page_context(self, request, gettext("Live")), "cards": cards, "mark": mark}
+        is_part = "HX-Request" in request.headers
+        page = "live_cards.html" if is_part else "live.html"
+        return TemplateResponse(request, f"orkesta/conversations/{page}", context)
 
     def change_view(
         self,
@@ -109,51 +123,30 @@ class TaskAdmin(HistoryAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         task = cast("Task", self.get_object(request, object_id))
-        verbs = self.get_actions_detail(request, object_id) if task.status in UNFINISHED else []
+        state, mark = f"{task.status}.{task.wanted}", mark_of([task])
+        if "HX-Request" in request.headers:
+            if request.GET.get("seen") == mark:
+                return HttpResponse(status=204)
+            if request.GET.get("state") != state:
+                # Other buttons, too: the whole page is shown anew.
+                return HttpResponse(headers={"HX-Refresh": "true"})
+        verbs = self.get_actions_detail(request, object_id)
         context = {
             **page_context(self, request, task.pk.hex[-8:]),
             "task": task,
+            "state": state,
+            "mark": mark,
+            "parts": parts_of(task),
+            "progress": progress_of(task),
+            "may_fork": Verb.FORK in verbs_for(task) and self.has_control_permission(request),
             "status_label": TASK_LABELS[task.status],
             "timeline": read_timeline(task),
             "actions_detail": self._get_actions_navigation(self.actions_detail, verbs, object_id),
             **(extra_context or {}),
         }
-        return TemplateResponse(request, "orkesta/conversations/task.html", context)
-
-    @action(
-        description=_("Cancel"),
-        icon="cancel",
-        variant=ActionVariant.DANGER,
-        permissions=["cancel"],
-        dialog={
-            "title": _("Stop this task?"),
-            "description": _("The agent stops at once, and the customer gets no answer to this."),
-            "form_class": None,
-            "form_submit_text": _("Stop the task"),
-        },
-    )
-    def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        task = self.get_object(request, object_id)
-        try:
-            cancel_task(task_id=task.pk)
-        except StateConflict:
-            self.message_user(request, gettext("The task has ended already."), messages.ERROR)
-        else:
-            self.message_user(request, gettext("The task is being cancelled."), messages.SUCCESS)
-        return dialog_done(request, self, task.pk)
-
-    @admin.action(description=_("Cancel the selected tasks"), permissions=["cancel"])
-    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        """Only those that have not ended; one that ends meanwhile is simply not counted."""
-        cancelled = 0
-        for task_id in queryset.filter(status__in=UNFINISHED).values_list("pk", flat=True):
-            try:
-                cancel_task(task_id=task_id)
-            except OrkestaError:
-                continue
-            cancelled += 1
-        text = ngettext("%d task cancelled.", "%d tasks cancelled.", cancelled) % cancelled
-        self.message_user(request, text, messages.SUCCESS if cancelled else messages.WARNING)
+        is_part = "HX-Request" in request.headers
+        page = "task_body.html" if is_part else "task.html"
+        return TemplateResponse(request, f"orkesta/conversations/{page}", context)
 
     @display(description=_("task"))
     def short_id(self, task: Task) -> str:

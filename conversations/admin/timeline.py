@@ -1,21 +1,27 @@
 """A task as a line of steps: what was decided, by whom, why, and what it took."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
+from uuid import UUID
+
+from django.urls import reverse
 
 from conversations.admin.shown import duration, pretty_json
 from conversations.admin.transcript import agent_names
 from conversations.models import Message, Step, Task
 from conversations.selectors import list_steps
-from conversations.states import StepKind
+from conversations.states import StepKind, StepStatus
 
 ICONS: Final = {StepKind.ROUTE: "alt_route", StepKind.MODEL: "neurology"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One step of the line. `share` is its part of the longest step's time, in percent."""
+    """One step of the line. `share` is its part of the longest step's time, in percent; `keeps`
+    how many finished steps there are up to it, and 0 where nothing can be forked.
+    """
 
     step: Step
     icon: str
@@ -25,10 +31,19 @@ class Stop:
     share: int
     input: str
     output: str
+    keeps: int = 0
 
     @property
     def has_failed(self) -> bool:
         return self.step.status == "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Another task of the same question."""
+
+    name: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +53,12 @@ class Timeline:
     stops: Sequence[Stop]
     tokens: int
     took: str
+    origin: Kin | None = None
+    forks: Sequence[Kin] = ()
 
 
 def read_timeline(task: Task) -> Timeline:
-    """Everything that is known of the task, in four queries."""
+    """Everything that is known of the task, in five queries."""
     steps = list(list_steps(task.pk))
     said = {message.role: message for message in task.messages.all()}
     names = agent_names({step.agent_slug for step in steps})
@@ -51,13 +68,27 @@ def read_timeline(task: Task) -> Timeline:
         # A fork answers the question of another task.
         question=said.get(Message.Role.USER) or task.question,
         answer=said.get(Message.Role.ASSISTANT),
-        stops=[_stop(step, names.get(step.agent_slug, step.agent_slug), longest) for step in steps],
+        stops=[
+            _stop(step, names.get(step.agent_slug, step.agent_slug), longest, keeps)
+            for step, keeps in zip(steps, _kept(steps), strict=True)
+        ],
         tokens=sum(step.input_tokens + step.output_tokens for step in steps),
         took=duration(ended or sum(step.duration_ms for step in steps)),
+        origin=None if task.forked_from_id is None else _kin(task.forked_from_id),
+        forks=[_kin(pk) for pk in task.forks.order_by("id").values_list("pk", flat=True)[:20]],
     )
 
 
-def _stop(step: Step, agent_name: str, longest: float) -> Stop:
+def _kept(steps: Iterable[Step]) -> Iterable[int]:
+    """For each step how many a fork after it keeps: the finished ones up to it."""
+    return accumulate(int(step.status != StepStatus.STARTED) for step in steps)
+
+
+def _kin(task_id: UUID) -> Kin:
+    return Kin(task_id.hex[-8:], reverse("admin:conversations_task_change", args=[task_id]))
+
+
+def _stop(step: Step, agent_name: str, longest: float, keeps: int) -> Stop:
     return Stop(
         step=step,
         icon=ICONS.get(StepKind(step.kind), "radio_button_checked"),
@@ -67,6 +98,7 @@ def _stop(step: Step, agent_name: str, longest: float) -> Stop:
         share=max(1, round(100 * step.duration_ms / longest)),
         input=_folded(step.input),
         output=_folded(step.output),
+        keeps=0 if step.status == StepStatus.STARTED else keeps,
     )
 
 

@@ -119,6 +119,8 @@ def _wish(task_id: UUID, wanted: Wanted) -> Task:
     status = TaskStatus(task.status)
     if status is _AT_REST[wanted] or task.wanted == wanted:
         return task
+    if task.wanted == Wanted.CANCEL:
+        raise StateConflict("The task is being cancelled.")
     if not may_move(frm=status, to=_AT_REST[wanted]):
         raise StateConflict(f"The task is {status}: it cannot be {_AT_REST[wanted]}.")
     if status is TaskStatus.PROCESSING:

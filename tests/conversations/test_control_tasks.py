@@ -104,6 +104,24 @@ async def test_it_pauses_in_the_middle_of_an_answer_and_resumes_without_repeatin
     assert [step.kind for step in story.steps] == ["route", "model"]
 
 
+def test_it_does_not_take_back_a_cancellation_for_a_pause(acme: House) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, "processing")
+    with tenant_scope(acme.id):
+        cancel_task(task_id=posted.task.id)
+        with pytest.raises(StateConflict):
+            pause_task(task_id=posted.task.id)
+        assert Task.objects.get().wanted == "cancel"
+
+
+def test_it_cancels_what_was_to_be_paused(acme: House) -> None:
+    posted = post(acme, "hola")
+    become(posted.task.id, "processing")
+    with tenant_scope(acme.id):
+        assert pause_task(task_id=posted.task.id).wanted == "pause"
+        assert cancel_task(task_id=posted.task.id).wanted == "cancel"
+
+
 def test_it_holds_back_a_paused_task(acme: House) -> None:
     posted = post(acme, "hola")
     with tenant_scope(acme.id):
