@@ -11,6 +11,7 @@ import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Barrier
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
@@ -48,9 +49,15 @@ def _with_fresh_connections(unit: Callable[..., R], args: tuple, kwargs: dict) -
 
 def close_pool() -> None:
     """End the threads and close their connections; a later call starts a new pool."""
-    pool = _pool()
-    for _ in range(settings.ORKESTA_DATABASE_THREADS):
-        pool.submit(connections.close_all)
+    pool, num_threads = _pool(), settings.ORKESTA_DATABASE_THREADS
+    together = Barrier(num_threads)
+
+    def close() -> None:
+        together.wait()  # so that each thread takes one
+        connections.close_all()
+
+    for _ in range(num_threads):
+        pool.submit(close)
     pool.shutdown(wait=True)
     _pool.cache_clear()
 

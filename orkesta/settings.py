@@ -109,11 +109,6 @@ if IS_SQLITE:
         "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},
     }
 else:
-    threads = ENV["ORCHESTRATOR_DATABASE_THREADS"] + ENV["ORCHESTRATOR_REQUEST_THREADS"]
-    # There is a connection for every thread, so whoever waits for one waits for PostgreSQL itself.
-    # The pool's own retries pause longer and longer: it is to give up at once, and the next caller
-    # makes it try anew (`orkesta.postgresql`).
-    pool = {"min_size": 2, "max_size": threads + 4, "timeout": 2.0, "reconnect_timeout": 1.0}
     # A machine that vanished without a word is noticed within seconds, not after the system's 15
     # minutes. Whatever DATABASE_URL says of these goes before.
     network = {
@@ -122,11 +117,14 @@ else:
         "keepalives_interval": 3,
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,
+        # Runs of a statement before PostgreSQL keeps its plan (`prepared_cursor` alone asks it to).
+        "prepare_threshold": 3,
     }
     DATABASES["default"] |= {
         "ENGINE": "orkesta.postgresql",
-        "OPTIONS": {**network, **DATABASES["default"].get("OPTIONS", {}), "pool": pool},
-        "CONN_MAX_AGE": 0,
+        "OPTIONS": {**network, **DATABASES["default"].get("OPTIONS", {})},
+        # Each of a few long-lived threads keeps its own (`orkesta.postgresql`).
+        "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
     }
 ORKESTA_DATABASE_THREADS = ENV["ORCHESTRATOR_DATABASE_THREADS"]

@@ -5,14 +5,19 @@ and a turn runs the same dozen statements again and again. Here they are still w
 querysets, with `Param` where a value will stand; they are built at their first run, once for each
 kind of database. One row costs 40 to 60 us instead of 250 to 400.
 
+PostgreSQL, too, then plans each of them only once per connection (`orkesta.postgresql`). What is no
+`Param` is written into the text, so that a plan for any value may still rely on it: a partial index
+is of use only where its condition can be seen.
+
 A value must not change the shape of the SQL: None has to be written as `isnull`, and the number of
 rows and a slice are part of the statement.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, models
 from django.db.models import sql
@@ -20,6 +25,9 @@ from django.db.models.expressions import Expression
 
 Row = list[Any]
 Converters = Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
+#: Rows up to which an INSERT is prepared: each number of them is a statement of its own.
+MAX_PREPARED_ROWS: Final = 8
+_PLACE: Final = re.compile(r"%[s%]")
 
 
 class Param(Expression):
@@ -49,7 +57,7 @@ class _Built:
             param.adapted(values[param.name]) if isinstance(param, Param) else param
             for param in self.params
         ]
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(self.text, params)
             return [self._read(row) for row in cursor.fetchall()]
 
@@ -82,9 +90,8 @@ def select(rows: Callable[[], "models.QuerySet[Any, Any]"]) -> Statement:
     def build() -> _Built:
         compiler = rows().query.get_compiler(connection=connection)
         text, params = compiler.as_sql()
-        return _Built(
-            text, params, _converters(compiler, [column[0] for column in compiler.select])
-        )
+        converters = _converters(compiler, [column[0] for column in compiler.select])
+        return _built(text, params, converters)
 
     return Statement(build)
 
@@ -106,7 +113,7 @@ def update(
         fields = [found.model._meta.get_field(name) for name in returning]
         names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
         columns = [field.get_col(found.model._meta.db_table) for field in fields]
-        return _Built(f"{text} RETURNING {names}", params, _converters(compiler, columns))
+        return _built(f"{text} RETURNING {names}", params, _converters(compiler, columns))
 
     return Statement(build)
 
@@ -121,7 +128,8 @@ def insert(rows: Sequence[models.Model]) -> None:
         for row in rows
         for field in fields
     ]
-    with connection.cursor() as cursor:
+    is_common = len(rows) <= MAX_PREPARED_ROWS
+    with _cursor() if is_common else connection.cursor() as cursor:
         cursor.execute(text + ", ".join([one_row] * len(rows)), params)
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
@@ -135,6 +143,28 @@ def _insertion(model: type[models.Model], vendor: str) -> tuple[list[Any], str, 
     one_row = f"({', '.join(['%s'] * len(fields))})"
     text = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES "  # noqa: S608 - no input
     return fields, text, one_row
+
+
+def _built(text: str, params: Sequence[Any], converters: Converters) -> _Built:
+    as_literal = getattr(connection, "as_literal", None)
+    if as_literal is None:
+        return _Built(text, params, converters)
+    given = iter(params)
+
+    def written(place: re.Match[str]) -> str:
+        if place.group() == "%%":
+            return "%%"
+        param = next(given)
+        return "%s" if isinstance(param, Param) else str(as_literal(param))
+
+    text = _PLACE.sub(written, text)
+    return _Built(text, [param for param in params if isinstance(param, Param)], converters)
+
+
+def _cursor() -> Any:
+    """One that lets the database plan a statement once, where it can."""
+    prepared = getattr(connection, "prepared_cursor", None)
+    return connection.cursor() if prepared is None else prepared()
 
 
 def _converters(compiler: Any, columns: Sequence[Any]) -> Converters:

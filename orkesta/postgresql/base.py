@@ -1,10 +1,14 @@
-"""Says quickly that PostgreSQL is away, and finds it again as soon as it is back.
+"""One connection per thread, kept, and looked at before use without asking the server.
 
-Django's pool makes everybody who wants a connection wait for it while PostgreSQL is down, so each
-thread that serves requests would be held for the whole timeout, again and again. Here one caller
-waits, and for a short while afterwards all others are refused at once.
+Threads are few and long-lived (`orkesta.http_handler`, `orkesta.database`), so a pool would give
+each the same connection again, after a round trip to see whether it still works. A server that has
+gone says so on the socket, and looking there costs one system call.
+
+While PostgreSQL is away one caller waits for it, and for a short while afterwards all others are
+refused at once.
 """
 
+import select
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,6 +16,7 @@ from typing import Any, ClassVar, Final
 
 from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
+from psycopg.sql import Literal
 
 #: After a failure only one caller in so many seconds tries again.
 PAUSE_SECONDS: Final = 0.5
@@ -43,7 +48,9 @@ class _Outage:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's connection to PostgreSQL, refused at once while an outage lasts."""
+    """Django's connection to PostgreSQL, which does not trust a connection that has gone, and is
+    refused at once while an outage lasts.
+    """
 
     _outage: ClassVar[_Outage] = _Outage()
 
@@ -56,3 +63,34 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         self._outage.is_over()
         return connection
+
+    def prepared_cursor(self) -> Any:
+        """A cursor whose statements PostgreSQL plans once (`prepare_threshold`) and is then only
+        sent values for. Half of its CPU time in a turn went into planning.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            return self._prepare_cursor(base.ServerBindingCursor(self.connection))  # type: ignore[attr-defined,call-arg]
+
+    def as_literal(self, value: Any) -> str:
+        """`value` as it is written into SQL text that also has `%s` in it."""
+        self.ensure_connection()
+        return Literal(value).as_string(self.connection).replace("%", "%%")
+
+    def close_if_health_check_failed(self) -> None:
+        if self.connection is None or not self.health_check_enabled or self.health_check_done:  # type: ignore[attr-defined,has-type]
+            return
+        # An idle connection has nothing to say, unless it is that the server shuts down.
+        if _has_news(self.connection) and not self.is_usable():
+            self.close()
+        self.health_check_done = True
+
+
+def _has_news(connection: Any) -> bool:
+    """Whether a connection at rest is closed, or bytes or the end of the stream wait to be read."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return bool(poll.poll(0))
