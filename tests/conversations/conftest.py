@@ -1,9 +1,12 @@
 """What tests of conversations share."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from routing.tools.connections import close_connections
 from tests.serving import Installation, Served
 
 #: Answers slow enough to be cut off in the middle; little patience with clients that are silent.
@@ -13,6 +16,14 @@ SETTINGS = {
     "ORCHESTRATOR_WEBSOCKET_PING_INTERVAL": "1",
     "ORCHESTRATOR_WEBSOCKET_PING_TIMEOUT": "1",
 }
+
+
+@pytest_asyncio.fixture
+async def tool_calls(settings: Any) -> AsyncIterator[None]:
+    """Tools may call addresses on this machine."""
+    settings.ORKESTA_ALLOW_PRIVATE_UPSTREAMS = True
+    yield
+    await close_connections()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ Each request takes the next behaviour; the last one stays.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,6 +126,28 @@ def calls_tool(name: str, *arguments: str) -> Behaviour:
             part = {"index": 0, "function": {"arguments": piece}}
             await call.event(chunk({"tool_calls": [part]}))
         await call.event(chunk({}, "tool_calls"))
+        await call.write(b"data: [DONE]\n\n", more=False)
+
+    return behave
+
+
+def calls_tools(*calls: tuple[str, Any], text: str = "", usage: Any = USAGE) -> Behaviour:
+    """A stream that asks for these tools, each a name and its arguments (raw when it is a text),
+    after having said `text`.
+    """
+
+    async def behave(call: Call) -> None:
+        await call.start()
+        if text:
+            await call.event(chunk({"role": "assistant", "content": text}))
+        for index, (name, arguments) in enumerate(calls):
+            raw_arguments = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            function = {"name": name, "arguments": raw_arguments}
+            asked = {"index": index, "id": f"call_{index}", "type": "function"}
+            await call.event(chunk({"tool_calls": [asked | {"function": function}]}))
+        await call.event(chunk({}, "tool_calls"))
+        if usage is not None:
+            await call.event(usage_chunk(usage))
         await call.write(b"data: [DONE]\n\n", more=False)
 
     return behave

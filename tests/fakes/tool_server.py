@@ -4,6 +4,7 @@
 the request back. `GET /calls/<key>` tells what became of the call with that Idempotency-Key.
 """
 
+import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator
@@ -31,6 +32,8 @@ class ToolServer:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     answers: deque[tuple[int, bytes, dict[str, str]]] = field(default_factory=deque)
+    #: While there is one, answers wait for it.
+    held: asyncio.Event | None = None
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -55,6 +58,8 @@ class ToolServer:
         request = Asked(scope["method"], target, headers, body)
         status, answer, told = self._answer(request)
         self.asked.append(request)
+        if self.held is not None:
+            await self.held.wait()
         raw = [(name.encode(), value.encode()) for name, value in told.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
         await send({"type": "http.response.body", "body": answer})
