@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 import tenants.usage_models  # noqa: F401 - Django finds more of the room's models there
+from orkesta.crypto import SealedTextField
 from orkesta.ids import uuid7
 from tenants.allowance_cache import forget_allowances
 from tenants.scope import TenantModel
@@ -285,7 +286,7 @@ class IdempotencyRecord(TenantModel):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField(default=0)
-    body = models.TextField(blank=True)
+    body = SealedTextField()
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
 
