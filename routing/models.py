@@ -1,7 +1,5 @@
 """Who answers: LLM endpoints, agents, and the rules that route between them."""
 
-from typing import Any
-
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -13,7 +11,7 @@ from orkesta.ids import uuid7
 from prompts.models import Prompt
 from routing.endpoints import OFFLINE_URL, validate_endpoint_url
 from routing.hit_models import RuleDay
-from routing.rules import RuleInvalid, compile_condition
+from routing.rules import RuleInvalid, compile_condition, summary
 from routing.tool_models import AgentTool, McpServer, Tool
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
@@ -243,7 +241,4 @@ class RoutingRule(TenantModel):
     @property
     def summary(self) -> str:
         """The condition in a few words, for lists."""
-        condition: dict[str, Any] = self.condition
-        if self.kind == self.Kind.KEYWORD:
-            return ", ".join(condition.get("any", []))
-        return str(condition.get("pattern", ""))
+        return summary(self.kind, self.condition)

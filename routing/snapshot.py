@@ -166,9 +166,6 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         )
         for row in rows
     }
-    rules = RoutingRule.objects.filter(is_active=True, agent__is_active=True).select_related(
-        "agent"
-    )
     return TenantSnapshot(
         tenant_id=tenant.id,
         slug=tenant.slug,
@@ -176,11 +173,18 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         config_version=tenant.config_version,
         business_context=tenant.business_context,
         agents=MappingProxyType(agents),
-        rules=know_each_other([rule for row in rules if (rule := _rule(row)) is not None]),
+        rules=read_rules(),
         fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
         supervisor_target=_target(default, ""),
         zone=_zone(tenant),
     )
+
+
+def read_rules() -> tuple[Rule, ...]:
+    """The tenant's active rules, in order, as they are stored now."""
+    rows = RoutingRule.objects.filter(is_active=True, agent__is_active=True)
+    rules = map(_rule, rows.select_related("agent"))
+    return know_each_other([rule for rule in rules if rule is not None])
 
 
 def _endpoint_of(

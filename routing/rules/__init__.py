@@ -6,6 +6,7 @@ is told with it. Nothing here raises on any text, and every kind takes time line
 
 from routing.rules.intents import know_each_other
 from routing.rules.keywords import MAX_KEYWORDS
+from routing.rules.summaries import summary
 from routing.rules.trying import (
     KINDS,
     came_near,
@@ -39,5 +40,6 @@ __all__ = [
     "first_for_intent",
     "first_match",
     "know_each_other",
+    "summary",
     "try_all",
 ]

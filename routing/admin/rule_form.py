@@ -1,0 +1,328 @@
+"""The form of a routing rule: each kind asks for what it needs, in words, not JSON."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from routing.admin.fields import LinesField
+from routing.admin.hours_field import HoursField
+from routing.models import Agent, RoutingRule
+from routing.rules import MAX_KEYWORDS, RuleInvalid, compile_condition
+from routing.rules.context import Operator, read_path
+from routing.rules.conversation import MAX_IDLE_MINUTES, MAX_TURNS
+from routing.rules.examples import DEFAULT_THRESHOLD, MAX_EXAMPLE_CHARS, MAX_EXAMPLES
+from tenants.admin.forms import TenantModelForm
+
+_OPERATORS: Final = [
+    (Operator.EQUALS.value, _("is")),
+    (Operator.DIFFERS.value, _("is not")),
+    (Operator.ONE_OF.value, _("is one of")),
+    (Operator.CONTAINS.value, _("contains")),
+    (Operator.MORE_THAN.value, _("is more than")),
+    (Operator.AT_LEAST.value, _("is at least")),
+    (Operator.LESS_THAN.value, _("is less than")),
+    (Operator.AT_MOST.value, _("is at most")),
+    (Operator.EXISTS.value, _("is there")),
+    (Operator.MISSING.value, _("is missing")),
+]
+#: The fields that each kind asks for; the first of them bears what is wrong with the condition.
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "keyword": ("keywords",),
+    "examples": ("examples", "threshold"),
+    "regex": ("pattern",),
+    "intent": ("intents", "intent_of"),
+    "context": ("path", "operator", "value"),
+    "time": ("windows", "is_outside"),
+    "session": ("message_place", "min_turns", "max_turns", "session_agents", "min_idle_minutes"),
+}
+
+
+class WholeLinesField(LinesField):
+    """A list of texts, one per line; a comma is a comma."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value if isinstance(value, list) else _lines(value))
+
+
+def _lines(text: Any) -> list[str]:
+    return list(
+        dict.fromkeys(line.strip() for line in str(text or "").splitlines() if line.strip())
+    )
+
+
+def _area(rows: int, example: str) -> Any:
+    return UnfoldAdminTextareaWidget(attrs={"rows": rows, "placeholder": example})
+
+
+class RuleForm(TenantModelForm):
+    keywords = LinesField(
+        label=_("Keywords"),
+        required=False,
+        help_text=_("One word or phrase per line. Case, accents and plurals do not matter."),
+        widget=_area(6, "precio\ncotizar"),
+    )
+    examples = WholeLinesField(
+        label=_("Example messages"),
+        required=False,
+        help_text=_("One message per line, as customers write them. Five to ten are a good start."),
+        widget=_area(8, "mi pedido no ha llegado\n¿dónde viene mi paquete?"),
+    )
+    threshold = forms.FloatField(
+        label=_("As near as"),
+        required=False,
+        min_value=0.1,
+        max_value=1.0,
+        initial=DEFAULT_THRESHOLD,
+        help_text=_("0.5 is a good start; higher is stricter. The tester shows the scores."),
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.05"}),
+    )
+    pattern = forms.CharField(
+        label=_("Regular expression"),
+        required=False,
+        strip=False,
+        help_text=_("RE2, case does not matter: no look-around and no back-references."),
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"class": "ork-mono", "placeholder": r"\bpedido\s+\d+", "spellcheck": "false"}
+        ),
+    )
+    intents = LinesField(
+        label=_("Intents"),
+        required=False,
+        help_text=_("Names as agents and rules use them, one per line."),
+        widget=_area(4, "facturar\nreembolso"),
+    )
+    intent_of = forms.ChoiceField(
+        label=_("Of which message"),
+        required=False,
+        choices=[
+            ("message", _("This one: as the examples, or else the LLM, find it")),
+            ("previous", _("The one before it")),
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    path = forms.CharField(
+        label=_("Value of the context"),
+        required=False,
+        help_text=_("Its path in the context of the session or the request: customer.tags[0]"),
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"class": "ork-mono", "placeholder": "customer.tier", "spellcheck": "false"}
+        ),
+    )
+    operator = forms.ChoiceField(
+        label=_("Compared"), required=False, choices=_OPERATORS, widget=UnfoldAdminSelectWidget
+    )
+    value = forms.CharField(
+        label=_("With"),
+        required=False,
+        max_length=2000,
+        help_text=_("A text, a number, true or false; several parted by commas for “is one of”."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    windows = HoursField(
+        label=_("Hours"),
+        required=False,
+        help_text=_("One window per line, in the time zone of your business."),
+        widget=_area(4, "lun-vie 09:00-18:00\nsáb 09:00-14:00"),
+    )
+    is_outside = forms.BooleanField(
+        label=_("Outside of these hours"), required=False, widget=UnfoldBooleanSwitchWidget
+    )
+    message_place = forms.ChoiceField(
+        label=_("Message"),
+        required=False,
+        choices=[
+            ("", _("Any message")),
+            ("first", _("The first of a conversation")),
+            ("later", _("Not the first")),
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    min_turns = forms.IntegerField(
+        label=_("Turns before it, at least"),
+        required=False,
+        min_value=0,
+        max_value=MAX_TURNS,
+        help_text=_("10 stands for 10 or more."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    max_turns = forms.IntegerField(
+        label=_("Turns before it, at most"),
+        required=False,
+        min_value=0,
+        max_value=MAX_TURNS,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    session_agents = forms.MultipleChoiceField(
+        label=_("Agents that have the conversation"),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+    min_idle_minutes = forms.IntegerField(
+        label=_("Minutes of silence, at least"),
+        required=False,
+        min_value=1,
+        max_value=MAX_IDLE_MINUTES,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    class Meta:
+        model = RoutingRule
+        fields: ClassVar = ("name", "kind", "intent", "agent", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        condition = self.instance.condition
+        self.initial = {**_shown(condition if isinstance(condition, dict) else {}), **self.initial}
+        slugs = list(self.initial.get("session_agents") or ())
+        slugs += Agent.objects.order_by("name").values_list("slug", flat=True)
+        agents: Any = self.fields["session_agents"]
+        agents.choices = [(slug, slug) for slug in dict.fromkeys(slugs)]
+
+    def clean_path(self) -> str:
+        path: str = self.cleaned_data["path"]
+        if path:
+            try:
+                read_path(path)
+            except RuleInvalid as exc:
+                raise ValidationError(_("Write a path like customer.tags[0].")) from exc
+        return path
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        kind = asked.get("kind", "")
+        if kind not in FIELDS or any(name in self.errors for name in FIELDS[kind]):
+            return asked
+        self.instance.condition = condition = _STORED[kind](asked)
+        self.also_stored.add("condition")
+        try:
+            compile_condition(kind, condition)
+        except RuleInvalid as exc:
+            message = _refusal(kind, condition) or exc.message
+            self.add_error(FIELDS[kind][0], ValidationError(message, code=exc.code))
+        return asked
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        # Model.clean() looks at the condition too; it has been said beside its field already.
+        found = errors.update_error_dict({})
+        found.pop("condition", None)
+        super()._update_errors(ValidationError(found))
+
+
+def _intent_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
+    of = asked.get("intent_of")
+    condition = {"any": asked.get("intents") or []}
+    return {**condition, "of": "previous"} if of == "previous" else condition
+
+
+def _context_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
+    operator, value = asked.get("operator") or Operator.EQUALS.value, asked.get("value") or ""
+    condition = {"path": asked.get("path") or "", "operator": operator}
+    if operator in (Operator.EXISTS, Operator.MISSING):
+        return condition
+    if operator == Operator.ONE_OF:
+        return {**condition, "value": [part.strip() for part in value.split(",") if part.strip()]}
+    return {**condition, "value": value}
+
+
+def _session_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
+    place = asked.get("message_place")
+    given = {
+        "is_first_message": {"first": True, "later": False}.get(str(place)),
+        "min_turns": asked.get("min_turns"),
+        "max_turns": asked.get("max_turns"),
+        "agents": asked.get("session_agents") or None,
+        "min_idle_minutes": asked.get("min_idle_minutes"),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+_STORED: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "keyword": lambda asked: {"any": asked.get("keywords") or []},
+    "examples": lambda asked: {
+        "examples": asked.get("examples") or [],
+        "threshold": asked.get("threshold") or DEFAULT_THRESHOLD,
+    },
+    "regex": lambda asked: {"pattern": asked.get("pattern") or ""},
+    "intent": _intent_condition,
+    "context": _context_condition,
+    "time": lambda asked: {
+        "windows": asked.get("windows") or [],
+        "outside": bool(asked.get("is_outside")),
+    },
+    "session": _session_condition,
+}
+
+
+#: Named alike in the form and in the condition.
+_SAME: Final = (
+    "examples",
+    "threshold",
+    "pattern",
+    "path",
+    "operator",
+    "windows",
+    "min_turns",
+    "max_turns",
+    "min_idle_minutes",
+)
+
+
+def _shown(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the fields for a condition; those of other kinds find nothing of theirs."""
+    first, value = condition.get("is_first_message"), condition.get("value", "")
+    shown = {
+        "keywords": condition.get("any", []),
+        "intents": condition.get("any", []),
+        "intent_of": condition.get("of", "message"),
+        "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
+        "is_outside": condition.get("outside", False),
+        "message_place": "" if first is None else "first" if first else "later",
+        "session_agents": condition.get("agents", []),
+    }
+    return shown | {name: condition[name] for name in _SAME if name in condition}
+
+
+def _refusal(kind: str, condition: Mapping[str, Any]) -> Any:
+    """Why the commonest mistakes are refused, in the language of the page."""
+    nothing = {
+        "keyword": ("any", _("Write at least one keyword.")),
+        "examples": ("examples", _("Write at least one example.")),
+        "regex": ("pattern", _("Write a regular expression.")),
+        "intent": ("any", _("Write at least one intent.")),
+        "context": ("path", _("Write the path of a value.")),
+        "time": ("windows", _("Write at least one time window.")),
+    }
+    if kind == "session":
+        return _("Choose at least one of these.") if not condition else _("These cannot all be.")
+    name, message = nothing[kind]
+    if not condition.get(name):
+        return message
+    if kind == "regex":
+        return None
+    return _too_much(kind, condition)
+
+
+def _too_much(kind: str, condition: Mapping[str, Any]) -> Any:
+    if kind == "keyword" and len(condition["any"]) > MAX_KEYWORDS:
+        return _("These are too many keywords for one rule.")
+    if kind == "examples" and len(condition["examples"]) > MAX_EXAMPLES:
+        return _("These are too many examples for one rule.")
+    if kind == "examples" and max(map(len, condition["examples"])) > MAX_EXAMPLE_CHARS:
+        return _("An example is too long: write it as a customer would.")
+    if kind == "context":
+        return _("The value does not fit the comparison.")
+    if kind == "time":
+        return _("Times go from 00:00 to 24:00, and a window ends after it begins.")
+    return None
