@@ -83,8 +83,12 @@ class McpCaller:
 
 async def offered_tools(target: McpTarget) -> list[mcp_types.Tool]:
     """What a server offers now, by a session opened for it. Raises ToolFailed."""
-    await tool_connections().mcp.drop(target)
-    return await ask_server(target, list_tools, may_repeat=True)
+    pool = tool_connections().mcp
+    pool.retire(target, pool.session(target))
+    try:
+        return await ask_server(target, list_tools, may_repeat=True)
+    except ToolRetry as exc:
+        raise ToolFailed(exc.message) from None
 
 
 async def ask_server(
@@ -93,30 +97,31 @@ async def ask_server(
     """What `send` brings back from the pooled session; raises ToolRetry, ToolFailed.
 
     A session that the server has forgotten (it was restarted) is opened anew and asked again: it
-    did not do what it refused. One that was lost in the middle is asked again if `may_repeat`.
+    did not do what it refused. A call that broke off is made again if `may_repeat`.
     """
     pool = tool_connections().mcp
+    session = pool.session(target)
     try:
-        return await pool.ask(target, send)
+        return await session.ask(send)
     except _CALL_FAILURES as exc:
-        if not _is_worth_another(exc, may_repeat=may_repeat):
+        is_forgotten = isinstance(exc, MCPError) and exc.code == mcp_types.INVALID_REQUEST
+        if not is_forgotten and not _may_pass(exc, may_repeat=may_repeat):
             raise _translated(exc, target) from None
-    await pool.drop(target)
+    if is_forgotten:
+        pool.retire(target, session)
     try:
-        return await pool.ask(target, send)
+        return await pool.session(target).ask(send)
     except _CALL_FAILURES as exc:
         raise _translated(exc, target) from None
 
 
-def _is_worth_another(exc: Exception, *, may_repeat: bool) -> bool:
+def _may_pass(exc: Exception, *, may_repeat: bool) -> bool:
+    """Whether asking again may help, and does no harm."""
     if isinstance(exc, MCPError):
-        is_refused = exc.code in (mcp_types.INVALID_REQUEST, mcp_wire.NOT_CONNECTED)
-        return is_refused or (may_repeat and exc.code in _BROKEN)
+        is_broken = exc.code in (mcp_wire.BROKEN_OFF, mcp_types.CONNECTION_CLOSED)
+        return exc.code == mcp_wire.NOT_CONNECTED or (may_repeat and is_broken)
     lost = (SessionLost, BrokenResourceError, ClosedResourceError, EndOfStream)
     return may_repeat and isinstance(exc, lost)
-
-
-_BROKEN: Final = frozenset({mcp_wire.BROKEN_OFF, mcp_types.CONNECTION_CLOSED})
 
 
 def _translated(exc: BaseException, target: McpTarget) -> ToolError:

@@ -78,6 +78,10 @@ class McpSession:
     def is_usable(self) -> bool:
         return not self._is_over and not self._task.done()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._task.done()
+
     async def ask(self, send: Callable[[ClientSession], Awaitable[R]]) -> R:
         """What `send` brings back. Raises whatever it raises, and SessionLost when the session
         could not be opened or ended meanwhile; its cause says why.
@@ -91,11 +95,16 @@ class McpSession:
             return await self._raced(asyncio.ensure_future(send(self._opened.result())))
         finally:
             self._busy -= 1
+            self._is_wanted.set()
+
+    def retire(self) -> None:
+        """Take no new calls, and end with the last of those that are running."""
+        self._is_over = True
+        self._is_wanted.set()
 
     async def aclose(self) -> None:
         """End the session, politely for a moment and then at once."""
-        self._is_over = True
-        self._is_wanted.set()
+        self.retire()
         if self._busy or not self._opened.done():
             self._task.cancel()
         await asyncio.wait({self._task}, timeout=LEAVING_SECONDS)
@@ -131,7 +140,7 @@ class McpSession:
             async with _connected(self._target, self._policy) as session:
                 opening.reschedule(None)
                 self._opened.set_result(session)
-                while not self._is_over:
+                while self._busy or not self._is_over:
                     self._is_wanted.clear()
                     try:
                         await asyncio.wait_for(self._is_wanted.wait(), IDLE_SECONDS)

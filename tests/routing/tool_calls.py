@@ -4,10 +4,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import uuid4
 
+from orkesta.crypto import Secret
 from routing.tools import Recovery, Risk, ToolContext, ToolKind, ToolResult, ToolSnapshot
 from routing.tools.builtin import BuiltinCaller, get_builtin
 from routing.tools.http import HttpCaller
 from routing.tools.http_plan import HttpPlan
+from routing.tools.mcp import McpCaller
+from routing.tools.mcp_session import McpTarget
 from routing.tools.schema import compile_schema, hash_of
 
 
@@ -76,3 +79,23 @@ def http_tool(url: str, **values: Any) -> ToolSnapshot:
     rest = {name: value for name, value in values.items() if name not in names}
     caller = HttpCaller(HttpPlan(**({"method": "GET", "url": url} | plan)))
     return made_tool(**({"caller": caller} | rest))
+
+
+def mcp_target(url: str, **values: Any) -> McpTarget:
+    given = {
+        "tenant_id": uuid4(),
+        "server_id": uuid4(),
+        "name": "Shop",
+        "slug": "shop",
+        "url": url,
+        "command": (),
+        "secret_header": "Authorization",
+        "secret": Secret(""),
+        "timeout_seconds": 2.0,
+    }
+    return McpTarget(**(given | values))
+
+
+def mcp_tool(target: McpTarget, remote_name: str = "price", **values: Any) -> ToolSnapshot:
+    given = {"caller": McpCaller(target, remote_name), "kind": ToolKind.MCP}
+    return made_tool(**(given | values))

@@ -1,0 +1,98 @@
+from time import perf_counter
+
+import pytest
+
+from orkesta.crypto import Secret
+from routing.errors import ToolError, ToolFailed, ToolRetry, ToolTimeout
+from routing.tools import Recovery, Risk, run_tool
+from routing.tools.mcp import offered_tools
+from tests.fakes.mcp_servers import HostileMcp, serve_hostile
+from tests.routing.tool_calls import a_call, mcp_target, mcp_tool
+
+pytestmark = pytest.mark.usefixtures("tool_calls")
+
+KEY = "Bearer sk-live-4f2a9c71e0"
+CALLS = {
+    "hang": ToolTimeout,
+    "close": ToolFailed,
+    "huge": ToolFailed,
+    "echo": ToolFailed,
+    "invalid_params": ToolRetry,
+    "garbage": ToolFailed,
+    "not_rpc": ToolFailed,
+    "deep": ToolFailed,
+    "html": ToolFailed,
+    "empty": ToolFailed,
+    "accepted": ToolFailed,
+    "busy": ToolFailed,
+    "broken": ToolFailed,
+    "refused": ToolFailed,
+    "redirect": ToolFailed,
+    "metadata": ToolFailed,
+    "wrong_result": ToolFailed,
+    "input_required": ToolFailed,
+    "error_result": ToolRetry,
+    "comments": ToolTimeout,
+    "broken_stream": ToolFailed,
+    "empty_stream": ToolFailed,
+}
+LISTS = ("list_hang", "list_huge", "list_many", "list_endless", "list_garbage", "list_wrong")
+
+
+@pytest.mark.parametrize("behaviour", CALLS)
+async def test_every_misbehaviour_ends_in_a_typed_error_within_the_timeout(behaviour: str) -> None:
+    async with serve_hostile(HostileMcp(behaviour)) as url:
+        tool = mcp_tool(mcp_target(url, secret=Secret(KEY)), timeout_seconds=1.0)
+        started = perf_counter()
+        with pytest.raises(ToolError) as caught:
+            await run_tool(tool, {}, a_call())
+        assert perf_counter() - started < 5
+        assert type(caught.value) is CALLS[behaviour]
+        assert "4f2a9c71e0" not in f"{caught.value} {caught.value.details}"
+
+
+@pytest.mark.parametrize("behaviour", LISTS)
+async def test_a_list_of_tools_is_bounded_in_time_and_size(behaviour: str) -> None:
+    async with serve_hostile(HostileMcp(behaviour)) as url:
+        started = perf_counter()
+        with pytest.raises(ToolFailed):
+            await offered_tools(mcp_target(url, timeout_seconds=1.0))
+        assert perf_counter() - started < 5
+
+
+async def test_what_a_server_says_back_holds_no_secret() -> None:
+    server = HostileMcp("echo_result")
+    async with serve_hostile(server) as url:
+        result = await run_tool(mcp_tool(mcp_target(url, secret=Secret(KEY))), {}, a_call())
+        assert server.headers[-1]["authorization"] == KEY
+        assert "4f2a9c71e0" not in f"{result}"
+        assert result.data["you sent"]["authorization"] == "•••"
+
+
+async def test_a_result_is_cut_and_made_storable() -> None:
+    async with serve_hostile(HostileMcp("unstorable")) as url:
+        assert (await run_tool(mcp_tool(mcp_target(url)), {}, a_call())).text == "a\ufffdb"
+    async with serve_hostile(HostileMcp("long")) as url:
+        result = await run_tool(mcp_tool(mcp_target(url)), {}, a_call())
+        assert result.is_truncated
+        assert len(result.text) < 33_000
+
+
+async def test_a_server_that_asks_to_wait_is_heard() -> None:
+    async with serve_hostile(HostileMcp("busy")) as url:
+        with pytest.raises(ToolFailed) as caught:
+            await run_tool(mcp_tool(mcp_target(url)), {}, a_call())
+        assert caught.value.retry_after_seconds == 7
+
+
+async def test_one_call_that_breaks_leaves_the_session_to_the_others() -> None:
+    server = HostileMcp("close")
+    async with serve_hostile(server) as url:
+        target = mcp_target(url)
+        write = mcp_tool(target, risk=Risk.WRITE, recovery=Recovery.NEVER)
+        with pytest.raises(ToolFailed) as caught:
+            await run_tool(write, {}, a_call())
+        assert caught.value.details["is_outcome_unknown"] is True
+        server.behave = "ok"
+        assert (await run_tool(mcp_tool(target), {}, a_call())).text == "fine"
+        assert server.asked.count("initialize") == 1
