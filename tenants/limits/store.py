@@ -8,9 +8,12 @@ a test compares them.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Protocol
 from uuid import UUID
+
+from django.conf import settings
 
 from orkesta.redis_door import RedisDoor, RedisUnavailable, Script, redis_door
 from tenants.limits.decision import LimitDecision, decide, unlimited
@@ -104,13 +107,16 @@ return {1, now, unpack(after)}
 
 
 class RedisLimitStore:
-    """Limits shared by all processes. While Redis is gone each process counts for itself, up to the
-    same limits, and says so (`degraded`).
+    """Limits shared by all processes. While Redis is gone each of `num_processes` counts for itself,
+    up to its share of the limits, and says so (`degraded`).
     """
 
-    def __init__(self, door: RedisDoor, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, door: RedisDoor, *, clock: Clock | None = None, num_processes: int = 1
+    ) -> None:
         self._door = door
         self._clock = clock
+        self._num_processes = num_processes
         self._local = MemoryLimitStore(degraded=True)
 
     def check(self, tenant_id: TenantId, buckets: Sequence[Bucket]) -> LimitDecision:
@@ -120,7 +126,7 @@ class RedisLimitStore:
         try:
             answer = self._door.run(CHECK, keys=keys, args=args)
         except RedisUnavailable:
-            return self._local.check(tenant_id, buckets)
+            return self._local.check(tenant_id, self._share(buckets))
         return _decision(buckets, answer)
 
     async def acheck(self, tenant_id: TenantId, buckets: Sequence[Bucket]) -> LimitDecision:
@@ -130,8 +136,14 @@ class RedisLimitStore:
         try:
             answer = await self._door.arun(CHECK, keys=keys, args=args)
         except RedisUnavailable:
-            return self._local.check(tenant_id, buckets)
+            return self._local.check(tenant_id, self._share(buckets))
         return _decision(buckets, answer)
+
+    def _share(self, buckets: Sequence[Bucket]) -> list[Bucket]:
+        """What this process may let through by itself: at least one."""
+        return [
+            replace(bucket, limit=max(1, bucket.limit // self._num_processes)) for bucket in buckets
+        ]
 
     def _call(
         self, tenant_id: TenantId, buckets: Sequence[Bucket]
@@ -153,4 +165,6 @@ def _decision(buckets: Sequence[Bucket], answer: Sequence[int]) -> LimitDecision
 def limit_store() -> LimitStore:
     """The store of this installation: shared where there is Redis, else this process's."""
     door = redis_door()
-    return MemoryLimitStore() if door is None else RedisLimitStore(door)
+    if door is None:
+        return MemoryLimitStore()
+    return RedisLimitStore(door, num_processes=settings.ORKESTA_WEB_PROCESSES)

@@ -177,6 +177,14 @@ async def test_without_redis_each_process_counts_alone_and_says_so(mortal_valkey
     await door.aclose()
 
 
+def test_without_redis_each_process_lets_its_share_through(mortal_valkey: Valkey) -> None:
+    store = RedisLimitStore(RedisDoor(mortal_valkey.url), num_processes=4)
+    mortal_valkey.kill()
+    asked, tiny = bucket(10), bucket(3)
+    assert sum(store.check("acme", [asked]).allowed for _ in range(10)) == 2
+    assert sum(store.check("acme", [tiny]).allowed for _ in range(10)) == 1
+
+
 def test_buckets_expire_in_redis_once_they_are_full(door: RedisDoor) -> None:
     asked = bucket(10, window_seconds=60)
     RedisLimitStore(door).check("acme", [asked])
