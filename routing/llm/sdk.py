@@ -1,7 +1,7 @@
 """The openai SDK as the LLM client uses it: one client for all targets, nothing ambient."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
 import httpx2
 import openai
@@ -19,19 +19,47 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 OFFLINE_BASE_URL: Final = "offline://model/v1"
 
 
+#: Nothing of what the SDK would take from the environment (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
+#: `OPENAI_CUSTOM_HEADERS`): that is the installation's and must not travel to a tenant's endpoint.
+#: Nor does the description of our platform.
+OUR_HEADERS: Final = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": "orkesta",
+}
+
+
 class SDK(openai.AsyncOpenAI):
-    """The SDK without what it takes from the environment (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
-    `OPENAI_CUSTOM_HEADERS`): that is the installation's and must not travel to a tenant's
-    endpoint. Nor does the description of our platform.
+    """The SDK on an HTTP client of ours. Requests are ready when they are sent: building them with
+    the SDK would cost more than all the rest of a call.
     """
 
-    @property
-    def default_headers(self) -> dict[str, str | openai.Omit]:
-        return {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": "orkesta",
-        }
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        # Address and key come with each request; these never leave the process.
+        super().__init__(
+            api_key="none", base_url="http://nowhere.invalid", max_retries=0, http_client=http
+        )
+        self._http = http
+
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        """The response, its body still unread. Raises what the HTTP client raises, and for statuses
+        from 300 on the SDK's error, with the head of the body.
+        """
+        response = await self._http.send(request, stream=True)
+        if response.is_success:
+            return response
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        raise self._make_status_error_from_response(response)
+
+    def request_for(
+        self, url: str, body: bytes, headers: dict[str, str], *, timeout: httpx2.Timeout
+    ) -> httpx2.Request:
+        return self._http.build_request(
+            "POST", url, content=body, headers=OUR_HEADERS | headers, timeout=timeout
+        )
 
 
 def make_sdk(
@@ -51,32 +79,21 @@ def make_sdk(
         follow_redirects=False,
         headers={"Accept-Encoding": "identity"},
     )
-    # Address and key come with each request; these never leave the process.
-    return SDK(api_key="none", base_url="http://nowhere.invalid", max_retries=0, http_client=http)
+    return SDK(http)
 
 
 async def post(
     sdk: SDK, target: LLMTarget, request: LLMRequest, *, stream: bool
 ) -> httpx2.Response:
-    """The response to `request`, its body still unread. Raises what the SDK raises, LLMRejected
-    for an address that is none, LLMAuthFailed for a key that HTTP cannot carry.
+    """The response to `request`, its body still unread: the client reads it, and bounds its size.
+    Raises what `SDK.send` raises, LLMRejected for an address that is none, LLMAuthFailed for a key
+    that HTTP cannot carry.
     """
     limit = target.timeout_seconds
-    response = await sdk.post(
-        _url_of(target),
-        content=request_body(target, request, stream=stream),
-        cast_to=httpx2.Response,
-        # Also without streaming: the body is read by the client, which bounds its size.
-        stream=True,
-        stream_cls=openai.AsyncStream[Any],
-        options={
-            "headers": _headers_of(target, request),
-            "timeout": httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit)),
-            "security": {"bearer_auth": True},
-        },
-    )
-    # The overloads of `post` promise a stream of objects; `cast_to` makes it the bare response.
-    return cast("httpx2.Response", response)
+    body = request_body(target, request, stream=stream)
+    timeout = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit))
+    headers = _headers_of(target, request)
+    return await sdk.send(sdk.request_for(_url_of(target), body, headers, timeout=timeout))
 
 
 def _url_of(target: LLMTarget) -> str:
@@ -86,18 +103,17 @@ def _url_of(target: LLMTarget) -> str:
     return f"{base.rstrip('/')}/chat/completions"
 
 
-def _headers_of(target: LLMTarget, request: LLMRequest) -> dict[str, str | openai.Omit]:
+def _headers_of(target: LLMTarget, request: LLMRequest) -> dict[str, str]:
     """The target's own headers. Raises LLMAuthFailed for a key that HTTP cannot carry."""
+    headers: dict[str, str] = {}
     key = target.api_key.reveal()
-    # Servers without keys (Ollama, llama.cpp) get no header rather than a made-up key.
-    headers: dict[str, str | openai.Omit] = {
-        "Authorization": f"Bearer {key}" if key else openai.Omit()
-    }
+    if key:  # servers without keys (Ollama, llama.cpp) get no header rather than a made-up key
+        headers["Authorization"] = f"Bearer {key}"
     if request.idempotency_key:
         headers["Idempotency-Key"] = request.idempotency_key
     headers |= target.extra_headers
     for name, value in headers.items():
-        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        if not (value.isascii() and value.isprintable()):
             kind = LLMAuthFailed if name == "Authorization" else LLMRejected
             raise kind(f"The header {name!r} holds characters that HTTP cannot carry.")
     return headers
