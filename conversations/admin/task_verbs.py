@@ -59,13 +59,15 @@ class Words:
     consequence: Any
     done: Any
     many: Any
+    #: On the dialog's button, which stands beside unfold's own "Cancel".
+    agreed: Any = ""
 
     def dialog(self, form: type[BaseDialogForm] | None = None) -> Any:
         return {
             "title": self.question,
             "description": self.consequence,
             "form_class": form,
-            "form_submit_text": self.button,
+            "form_submit_text": self.agreed or self.button,
         }
 
 
@@ -109,6 +111,7 @@ WORDS: Final = {
         _("The agent stops at once, and the customer gets no answer to this."),
         _("The task is being cancelled."),
         ngettext_lazy("%d task cancelled.", "%d tasks cancelled."),
+        _("Stop the task"),
     ),
 }
 

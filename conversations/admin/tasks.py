@@ -24,7 +24,7 @@ from unfold.sections import TableSection
 from conversations.admin.shown import TASK_LABELS, ago, duration
 from conversations.admin.task_verbs import TaskVerbs
 from conversations.admin.timeline import read_timeline
-from conversations.admin.tracker import mark_of, parts_of, read_cards
+from conversations.admin.tracker import mark_of_cards, mark_of_task, parts_of, read_cards
 from conversations.models import Message, Step, Task
 from conversations.progress import progress_of
 from conversations.selectors import list_tasks
@@ -104,7 +104,7 @@ class TaskAdmin(TaskVerbs):
             raise PermissionDenied
         may_control = self.has_control_permission(request)
         cards = read_cards(self.get_queryset(request), may_control=may_control)
-        mark = mark_of(card.task for card in cards)
+        mark = mark_of_cards(cards)
         if request.GET.get("seen") == mark:
             return HttpResponse(status=204)
         context = {**page_context(self, request, gettext("Live")), "cards": cards, "mark": mark}
@@ -123,7 +123,7 @@ class TaskAdmin(TaskVerbs):
         if not self.has_view_permission(request):
             raise PermissionDenied
         task = cast("Task", self.get_object(request, object_id))
-        state, mark = f"{task.status}.{task.wanted}", mark_of([task])
+        state, mark = f"{task.status}.{task.wanted}", mark_of_task(task)
         if "HX-Request" in request.headers:
             if request.GET.get("seen") == mark:
                 return HttpResponse(status=204)

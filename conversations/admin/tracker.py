@@ -59,9 +59,14 @@ def read_cards(tasks: QuerySet[Any], *, may_control: bool) -> list[Card]:
     return [_card(task, may_control=may_control) for task in rows]
 
 
-def mark_of(tasks: Iterable[Task]) -> str:
-    """A short text that is another one as soon as any of these tasks has come further."""
-    seen = [f"{task.pk}{task.status}{task.wanted}{task.num_steps}" for task in tasks]
+def mark_of_task(task: Task) -> str:
+    """A short text that is another one as soon as the task has come further."""
+    return f"{task.status}.{task.wanted}.{task.num_steps}"
+
+
+def mark_of_cards(cards: Iterable[Card]) -> str:
+    """A short text that is another one as soon as any card shows something else."""
+    seen = [f"{card.task.pk} {mark_of_task(card.task)} {card.when}" for card in cards]
     return hashlib.sha256("|".join(seen).encode()).hexdigest()[:16]
 
 

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LISTS = (
     "conversations/session",
     "conversations/task",
+    "conversations/task/live",
     "routing/agent",
     "prompts/prompt",
     "routing/routingrule",
