@@ -5,22 +5,23 @@ import json
 from typing import Any
 
 from routing.llm.offline.conversation import ChatRequest, Conversation
+from routing.llm.offline.planning import next_calls
 from routing.llm.offline.reply import reply
 from routing.llm.offline.schema import Schema, fill
 from routing.llm.offline.supervision import decision_for, is_decision
-from routing.llm.offline.tools import Call, choose
+from routing.llm.offline.tools import Call
 from routing.llm.offline.wire import Answer, pieces_of, tokens_in
 
 
 def answer_to(request: ChatRequest) -> Answer:
-    """The answer to `request`: a tool call, JSON for its schema, or words. Always the same one."""
+    """The answer to `request`: tool calls, JSON for its schema, or words. Always the same one."""
     talk = request.conversation
-    call = choose(talk, request.tools, forced=request.forced_tool)
-    if call is not None:
-        return _answer(talk, text="", call=call, finish_reason="tool_calls")
+    calls = next_calls(talk, request.tools, forced=request.forced_tool)
+    if calls:
+        return _answer(talk, text="", calls=calls, finish_reason="tool_calls")
     text = reply(talk) if request.schema is None else _structured(request.schema, talk)
     text, is_cut = _limited(text, request)
-    return _answer(talk, text=text, call=None, finish_reason="length" if is_cut else "stop")
+    return _answer(talk, text=text, calls=(), finish_reason="length" if is_cut else "stop")
 
 
 def _structured(schema: Schema, talk: Conversation) -> str:
@@ -39,13 +40,15 @@ def _limited(text: str, request: ChatRequest) -> tuple[str, bool]:
     return "".join(pieces[: request.max_pieces]), len(pieces) > request.max_pieces
 
 
-def _answer(talk: Conversation, *, text: str, call: Call | None, finish_reason: str) -> Answer:
+def _answer(
+    talk: Conversation, *, text: str, calls: tuple[Call, ...], finish_reason: str
+) -> Answer:
     said = "\n".join(f"{turn.role}: {turn.text}" for turn in talk.turns)
     digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return Answer(
         id=f"chatcmpl-{digest[:24]}",
         text=text,
-        call=call,
+        calls=calls,
         finish_reason=finish_reason,
         prompt_tokens=tokens_in(said),
     )

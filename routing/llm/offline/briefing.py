@@ -1,4 +1,4 @@
-"""What a system prompt knows: who speaks, the catalogue, and facts."""
+"""What a system prompt knows: who speaks with whom, the catalogue, and facts."""
 
 import re
 from collections.abc import Sequence
@@ -54,6 +54,9 @@ _QUESTION = re.compile(
     re.MULTILINE,
 )
 _PERSONA = re.compile(r"\b(?:Eres|You are|Soy|I am)\s+(?P<who>[^.\n;]{3,160})", re.IGNORECASE)
+_CUSTOMER = re.compile(
+    r"\b(?:Atiendes a|Hablas con|You are talking to|You serve)\s+(?P<who>[^.,;\n]{2,80})"
+)
 _CURRENCY = re.compile(r"\(\s*([A-Z]{3}|[$€£]|pesos|euros)\s*\)|\b([A-Z]{3})\s*$")
 
 
@@ -86,6 +89,7 @@ class Briefing:
 
     text: str
     persona: str
+    customer: str
     language: Language
     products: tuple[Product, ...]
     facts: tuple[Fact, ...]
@@ -94,16 +98,21 @@ class Briefing:
 @lru_cache(maxsize=64)
 def read_briefing(system: str) -> Briefing:
     """Reads `SKU | nombre | unidad | precio | stock` lines, `- key: value` lines, «P: … R: …»
-    pairs, and who the prompt says the model is.
+    pairs, who the prompt says the model is, and whom it says it serves.
     """
-    found = _PERSONA.search(system)
     return Briefing(
         text=system,
-        persona=" ".join(found["who"].split()) if found else "",
+        persona=_who(_PERSONA, system),
+        customer=_who(_CUSTOMER, system),
         language=language_of(system),
         products=tuple(_products(system.splitlines())),
         facts=tuple(_facts(system)),
     )
+
+
+def _who(pattern: re.Pattern[str], system: str) -> str:
+    found = pattern.search(system)
+    return " ".join(found["who"].split()) if found else ""
 
 
 def _products(lines: Sequence[str]) -> list[Product]:
@@ -142,13 +151,25 @@ def _product(cells: dict[str, str], currency: str) -> Product | None:
     if price is None or not words(name):
         return None
     stock = re.search(r"\d+", cells.get("stock", "").replace(",", ""))
-    unit = cells.get("unit", "")
-    return Product(
+    return product_from(
         sku=cells.get("sku", ""),
+        name=name,
+        unit=cells.get("unit", ""),
+        price=price,
+        stock=int(stock.group()) if stock else None,
+    )
+
+
+def product_from(
+    *, sku: str, name: str, unit: str, price: Price | None, stock: int | None
+) -> Product:
+    """A product with the roots by which it is looked up."""
+    return Product(
+        sku=sku,
         name=name,
         unit=unit,
         price=price,
-        stock=int(stock.group()) if stock else None,
+        stock=stock,
         roots=tuple(dict.fromkeys(_naming(name))),
         unit_roots=frozenset(roots(unit)),
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -12,7 +12,9 @@ from jsonschema.exceptions import SchemaError
 from routing.llm.offline.briefing import Briefing, read_briefing
 from routing.llm.offline.catalogue import Catalogue, Mention, catalogue_of
 from routing.llm.offline.dialogue import basket_after
+from routing.llm.offline.knowledge import learned, proposed
 from routing.llm.offline.language import Language, language_of
+from routing.llm.offline.turns import Asked, Outcome, Role, Turn, outcomes_in, since_user
 
 #: What a message asks for stands in its head, and what a talk is about in its last turns.
 MAX_TEXT_CHARS: Final = 2000
@@ -20,7 +22,6 @@ MAX_TURNS: Final = 20
 #: A prompt or a tool's result is read further.
 MAX_DOCUMENT_CHARS: Final = 200_000
 
-Role = Literal["system", "user", "assistant", "tool"]
 ROLES: Final[Mapping[str, Role]] = {
     "system": "system",
     "developer": "system",
@@ -37,12 +38,6 @@ class BadRequest(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    role: Role
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,12 @@ class Conversation:
 
     @property
     def catalogue(self) -> Catalogue:
-        return catalogue_of(self.briefing.products)
+        """What the prompt lists, and what tools and earlier answers have brought up since."""
+        products = self.briefing.products
+        known = {product.sku for product in products}
+        fresh = {product.sku: product for product in learned(self.turns)}
+        listed = tuple(fresh.pop(product.sku, product) for product in products)
+        return catalogue_of((*listed, *(p for sku, p in fresh.items() if sku not in known)))
 
     @property
     def user_texts(self) -> tuple[str, ...]:
@@ -93,15 +93,23 @@ class Conversation:
         return basket_after(self.user_texts[:-1], self.catalogue)
 
     @property
-    def tool_results(self) -> tuple[str, ...]:
+    def is_asked(self) -> bool:
+        """False when what was said last before the user was no question."""
+        said = [turn.text for turn in self.turns if turn.role == "assistant" and turn.text]
+        return not said or "?" in said[-1]
+
+    @property
+    def proposal(self) -> tuple[Mention, ...]:
+        """The offer that the user answers to: the lines of what was said last before."""
+        for position in range(len(self.turns) - 1, -1, -1):
+            if self.turns[position].role == "user":
+                return proposed(self.turns[:position])
+        return ()
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
         """What tools answered since the user last spoke."""
-        results: list[str] = []
-        for turn in self.turns:
-            if turn.role == "user":
-                results.clear()
-            elif turn.role == "tool":
-                results.append(turn.text)
-        return tuple(results)
+        return outcomes_in(since_user(self.turns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,23 @@ def _turn(message: Any, index: int) -> Turn:
     if not isinstance(content, str):
         raise BadRequest("Invalid type for content.", param=f"{param}.content")
     is_talk = role in ("user", "assistant")
-    return Turn(role, content[: MAX_TEXT_CHARS if is_talk else MAX_DOCUMENT_CHARS])
+    return Turn(
+        role,
+        content[: MAX_TEXT_CHARS if is_talk else MAX_DOCUMENT_CHARS],
+        calls=_calls(message.get("tool_calls")) if role == "assistant" else (),
+        call_id=str(message.get("tool_call_id") or "") if role == "tool" else "",
+    )
+
+
+def _calls(calls: Any) -> tuple[Asked, ...]:
+    """The tool calls of a message; what is none is passed over."""
+    found = []
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if isinstance(function, Mapping):
+            arguments = str(function.get("arguments") or "")[:MAX_DOCUMENT_CHARS]
+            found.append(Asked(str(call.get("id")), str(function.get("name")), arguments))
+    return tuple(found)
 
 
 def _part_text(part: Any, param: str) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from routing.llm.offline.conversation import Conversation
+from routing.llm.offline.dialogue import is_yes
 from routing.llm.offline.intents import has_cue, trigrams, weigh
 from routing.llm.offline.lexicon import FALLBACK_LABELS, INTENTS
 from routing.llm.offline.synonyms import ideas_in
@@ -25,6 +26,7 @@ EXAMPLE_FLOOR: Final = 0.3
 #: A short answer («sí», «diez») is about what was said before it.
 SHORT_ANSWER: Final = 4
 SURE: Final = 0.5
+ORDERING: Final = "sí, confirmo el pedido"
 LEFT_OF_EARLIER: Final = 0.6
 LOWEST: Final = 0.1
 HIGHEST: Final = 0.97
@@ -73,7 +75,9 @@ def decide(talk: Conversation, slugs: Sequence[str]) -> Decision:
     """The agent for the last message, among `slugs` as the prompt describes them."""
     candidates = candidates_of(talk.briefing.text, tuple(slugs))
     texts = talk.user_texts
-    decision = _decide_for(talk.last_text, candidates)
+    # A yes to an offer is an order, whoever made the offer.
+    is_order = is_yes(talk.last_text) and bool(talk.proposal)
+    decision = _decide_for(ORDERING if is_order else talk.last_text, candidates)
     if len(words(talk.last_text)) > SHORT_ANSWER or decision.confidence >= SURE:
         return decision
     for text in reversed(texts[:-1]):

@@ -6,7 +6,7 @@ from typing import Final
 
 from routing.llm.offline.catalogue import Catalogue, Mention
 from routing.llm.offline.intents import has_cue
-from routing.llm.offline.quantities import numbers_in
+from routing.llm.offline.quantities import numbers_in, without_codes
 from routing.llm.offline.vocabulary import cues, vocabulary
 from routing.llm.offline.words import words
 
@@ -30,6 +30,7 @@ ADDING: Final = cues(
     plus | another | more
     """
 )
+ONLY: Final = cues("solo | solamente | nada mas | unicamente | only | just")
 REMOVING: Final = cues("quita | elimina | saca | menos | remove | without | drop")
 TOTAL: Final = cues(
     """
@@ -44,6 +45,9 @@ SHORT: Final = 7
 
 
 def is_yes(text: str) -> bool:
+    """True for a short yes; «¿cómo va?» is none."""
+    if text.lstrip().startswith("¿"):
+        return False
     return len(words(text)) <= SHORT and has_cue(YES, text) and not is_no(text)
 
 
@@ -58,8 +62,8 @@ def asks_total(text: str) -> bool:
 def basket_after(texts: Iterable[str], catalogue: Catalogue) -> tuple[Mention, ...]:
     """What a customer who said `texts`, in order, has spoken of last: products and quantities.
 
-    A product replaces the ones before it unless the words add or remove; a lone number changes
-    the quantity of the last one; a no empties the basket.
+    A product replaces the ones before it unless the words add or remove, or only say anew how many
+    of it; a lone number changes the quantity of the last one; a no empties the basket.
     """
     basket: tuple[Mention, ...] = ()
     for text in texts:
@@ -82,10 +86,19 @@ def _step(basket: tuple[Mention, ...], text: str, catalogue: Catalogue) -> tuple
         rest = tuple(line for line in basket if line.product not in named)
         if has_cue(REMOVING, text):
             return rest
+        if rest and not has_cue(ONLY, text) and named <= {line.product for line in basket}:
+            return _recounted(basket, mentions)
         return rest + tuple(mentions) if _adds(text) else tuple(mentions)
     if is_no(text):
         return ()
-    numbers = numbers_in(text)
+    numbers = numbers_in(without_codes(text))
     if basket and len(numbers) == 1 and numbers[0] > 0 and len(words(text)) <= SHORT:
         return (*basket[:-1], replace(basket[-1], quantity=numbers[0]))
     return basket
+
+
+def _recounted(basket: tuple[Mention, ...], mentions: Iterable[Mention]) -> tuple[Mention, ...]:
+    quantities = {m.product: m.quantity for m in mentions if m.quantity is not None}
+    return tuple(
+        replace(line, quantity=quantities.get(line.product, line.quantity)) for line in basket
+    )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from routing.llm.offline.intents import weigh
 from routing.llm.offline.lexicon import INTENTS
 from routing.llm.offline.material import Material
+from routing.llm.offline.quantities import codes_in
 from routing.llm.offline.reply import reply
 from routing.llm.offline.synonyms import ideas_in
 from routing.llm.offline.vocabulary import vocabulary
@@ -20,6 +21,9 @@ def _product(material: Material) -> str:
 
 
 def _sku(material: Material) -> str:
+    codes = [] if material.is_named else codes_in(material.text)
+    if codes:
+        return codes[0]
     return material.mentions[0].product.sku if material.mentions else material.code
 
 
@@ -57,6 +61,8 @@ QUANTITY: Final = root_set(
     vocabulary("cantidad quantity qty count units unidades piezas pieces how many num")
 )
 AMOUNT: Final = root_set(vocabulary("monto total amount importe precio price subtotal costo cost"))
+#: How many results somebody wants to see; no message to a shop says that.
+PAGING: Final = root_set(vocabulary("limite limit maximo max top pagina page offset"))
 CONFIDENCE: Final = root_set(vocabulary("confidence confianza score certainty"))
 #: Members of a closed set that stand for «nothing of this».
 NEUTRAL: Final = vocabulary(
@@ -66,7 +72,7 @@ NEUTRAL: Final = vocabulary(
 
 def text_for(name: str, material: Material) -> str:
     """The text a field called `name` wants; if that says nothing, what is quoted or capitalised."""
-    asked = _name_roots(name)
+    asked = name_roots(name)
     for names, finder in FINDERS:
         if names & asked:
             return finder(material)
@@ -75,7 +81,9 @@ def text_for(name: str, material: Material) -> str:
 
 def number_for(name: str, material: Material) -> Decimal | None:
     """The number a field called `name` wants, or None."""
-    asked = _name_roots(name)
+    asked = name_roots(name)
+    if asked & PAGING:
+        return None
     if asked & CONFIDENCE:
         weights = weigh(material.text).values()
         return Decimal(str(round(max(weights) / (sum(weights) + 0.5), 2)))
@@ -155,7 +163,7 @@ def _is_named(member: str, said: Sequence[str]) -> bool:
     return bool(parts) and all(best_likeness(root(part), said) for part in parts)
 
 
-def _name_roots(name: str) -> frozenset[str]:
+def name_roots(name: str) -> frozenset[str]:
     return root_set(words(_readable(name)))
 
 

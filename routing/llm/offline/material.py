@@ -34,18 +34,33 @@ _PLACE = re.compile(
 
 @dataclass(frozen=True)
 class Material:
-    """The last message of a conversation, taken apart; nothing is looked for before it is asked."""
+    """The last message of a conversation, taken apart; nothing is looked for before it is asked.
+
+    `about` are the products it is about, where that is known; `said` is read instead of the
+    message.
+    """
 
     talk: Conversation
+    about: tuple[Mention, ...] = ()
+    said: str = ""
 
     @property
     def text(self) -> str:
-        return self.talk.last_text
+        return self.said or self.talk.last_text
 
     @cached_property
     def mentions(self) -> Sequence[Mention]:
         """Products of this message, or those spoken of before it."""
-        return self.talk.catalogue.mentions(self.text) or self.talk.basket_before
+        return self._named or self.talk.basket_before
+
+    @property
+    def is_named(self) -> bool:
+        """True when the message itself names a product that is known."""
+        return bool(self._named)
+
+    @cached_property
+    def _named(self) -> Sequence[Mention]:
+        return self.about or self.talk.catalogue.mentions(self.text)
 
     @cached_property
     def quoted(self) -> list[str]:
@@ -54,9 +69,10 @@ class Material:
     @cached_property
     def quantities(self) -> list[Decimal]:
         """How many of something, as opposed to numbers that name or measure."""
-        counted = [p.quantity for p in pieces_of(self.text) if p.is_explicit and p.quantity]
         known = [m.quantity for m in self.mentions if m.quantity is not None]
-        return counted or known
+        if self.about:
+            return known
+        return [p.quantity for p in pieces_of(self.text) if p.is_explicit and p.quantity] or known
 
     @cached_property
     def numbers(self) -> list[Decimal]:
@@ -85,6 +101,18 @@ class Material:
         return _first(_CODE, self.text)
 
     @property
+    def last_code(self) -> str:
+        """The code, of no product, that the conversation brought up last: that of an order, say."""
+        skus = {product.sku.casefold() for product in self.talk.catalogue.products}
+        for turn in reversed(self.talk.turns):
+            if turn.role in ("user", "assistant"):
+                codes = [c for c in _CODE.findall(turn.text) if not c.isdigit()]
+                codes = [code for code in codes if code.casefold() not in skus]
+                if codes:
+                    return str(codes[-1])
+        return ""
+
+    @property
     def url(self) -> str:
         return _first(_URL, self.text)
 
@@ -95,12 +123,17 @@ class Material:
     @property
     def proper_name(self) -> str:
         """Capitalised words inside a sentence: a city, a brand."""
-        return _first(_PROPER, self.text)
+        found = (match.group().strip() for match in _PROPER.finditer(self.text))
+        return next((name for name in found if not FILLERS.issuperset(words(name))), "")
 
     @property
     def name(self) -> str:
+        """Whom the message names, or whom the prompt says is served."""
         found = _NAME.search(self.text)
-        return found.group(1).strip() if found else ""
+        if found is not None:
+            return found.group(1).strip()
+        # Where products are spoken of, what is capitalised may be one of them.
+        return ("" if self.mentions else self.proper_name) or self.talk.briefing.customer
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -1,6 +1,7 @@
 """Sentences about products: prices, totals, what is left."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -15,13 +16,27 @@ MAX_LISTED: Final = 8
 NEXT_STEPS: Final = ("pago", "pagos", "entrega", "envio", "payment", "delivery", "shipping")
 
 
-def offer(mentions: Sequence[Mention], said: Phrases) -> str:
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What comes on top of the lines, and what it makes; None where nobody says so."""
+
+    shipping: Price | None = None
+    total: Price | None = None
+
+
+def offer(mentions: Sequence[Mention], said: Phrases, bill: Bill = Bill()) -> str:
     """What the mentioned products cost: with a total and a question when quantities are known."""
     if any(mention.quantity is not None for mention in mentions):
-        return "\n".join([said.here_it_is, *_order(mentions, said), _closing(mentions, said)])
+        lines = order_lines(mentions, said, bill)
+        return "\n".join([said.here_it_is, *lines, _closing(mentions, said)])
     if len(mentions) == 1:
         return _single(mentions[0], said)
-    lines = [f"• {_priced(mention.product, said)}" for mention in mentions]
+    return choice([mention.product for mention in mentions], said)
+
+
+def choice(products: Sequence[Product], said: Phrases) -> str:
+    """What there is to choose from."""
+    lines = [f"• {_priced(product, said)}" for product in products[:MAX_LISTED]]
     return "\n".join([said.we_have, *lines, said.how_many])
 
 
@@ -33,7 +48,7 @@ def confirmation(mentions: Sequence[Mention], facts: Sequence[Fact], said: Phras
         return _single(mentions[0], said)
     steps = [f"• {fact.key}: {fact.text}" for fact in facts if has_cue(NEXT_STEPS, fact.key)]
     ending = [said.next_step, *steps] if steps else []
-    return "\n".join([said.confirmed, *_order(mentions, said), *ending])
+    return "\n".join([said.confirmed, *order_lines(mentions, said), *ending])
 
 
 def listing(products: Sequence[Product], said: Phrases) -> str:
@@ -47,8 +62,7 @@ def listing(products: Sequence[Product], said: Phrases) -> str:
 def _single(mention: Mention, said: Phrases) -> str:
     sentences = [_priced(mention.product, said)]
     if mention.others:
-        others = ", ".join(f"{other.name} ({other.price})" for other in mention.others)
-        sentences.append(said.also.format(others=others))
+        sentences.append(said.also.format(others=_named(mention.others)))
     if mention.product.stock != 0:
         sentences.append(said.how_many)
     return " ".join(sentences)
@@ -67,7 +81,8 @@ def _priced(product: Product, said: Phrases) -> str:
     return f"{sentence} {left}"
 
 
-def _order(mentions: Sequence[Mention], said: Phrases) -> list[str]:
+def order_lines(mentions: Sequence[Mention], said: Phrases, bill: Bill = Bill()) -> list[str]:
+    """A line for each product, and what they make together."""
     lines, amount = [], Decimal(0)
     writing: Price | None = None
     for mention in mentions:
@@ -85,9 +100,10 @@ def _order(mentions: Sequence[Mention], said: Phrases) -> list[str]:
             total=price.times(quantity),
         )
         lines.append(f"• {counted}")
-    if writing is not None:
-        lines.append(said.total.format(total=writing.with_amount(amount)))
-    return lines
+    if bill.shipping is not None and bill.shipping.amount:
+        lines.append(said.shipping.format(price=bill.shipping))
+    total = bill.total or (writing.with_amount(amount) if writing else None)
+    return [*lines, said.total.format(total=total)] if total else lines
 
 
 def _closing(mentions: Sequence[Mention], said: Phrases) -> str:
@@ -105,8 +121,14 @@ def _closing(mentions: Sequence[Mention], said: Phrases) -> str:
     others = [other for mention in mentions for other in mention.others]
     if not others:
         return said.confirm
-    named = ", ".join(f"{other.name} ({other.price})" for other in others)
-    return f"{said.also.format(others=named)} {said.confirm}"
+    return f"{said.also.format(others=_named(others))} {said.confirm}"
+
+
+def _named(products: Sequence[Product]) -> str:
+    return ", ".join(
+        f"{product.name} ({', '.join(filter(None, [product.sku, str(product.price)]))})"
+        for product in products
+    )
 
 
 def number(quantity: Decimal) -> str:

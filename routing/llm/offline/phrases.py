@@ -33,6 +33,10 @@ class Phrases:
     how_many: str
     what_instead: str
     confirmed: str
+    ordered: str
+    order_is: str
+    shipping: str
+    pay_here: str
     next_step: str
     nothing_to_confirm: str
     declined: str
@@ -79,6 +83,10 @@ SPANISH: Final = Phrases(
     how_many="¿Qué cantidad necesitas?",
     what_instead="¿Lo dejamos en lo que hay, o prefieres otra cosa?",
     confirmed="¡Perfecto! Tomo nota de tu pedido:",
+    ordered="¡Listo! Tu pedido {code} quedó registrado:",
+    order_is="Pedido {code}: {status}.",
+    shipping="Envío: {price}.",
+    pay_here="Puedes pagar {total} aquí: {url}",
     next_step="Para lo que sigue:",
     nothing_to_confirm="¿Qué te gustaría confirmar? Dime el producto y la cantidad.",
     declined="De acuerdo, no hago ningún pedido. ¿Te ayudo con otra cosa?",
@@ -124,6 +132,10 @@ ENGLISH: Final = Phrases(
     how_many="How many do you need?",
     what_instead="Shall we make it what there is, or would you prefer something else?",
     confirmed="Great! I have noted your order:",
+    ordered="Done! Your order {code} is placed:",
+    order_is="Order {code}: {status}.",
+    shipping="Delivery: {price}.",
+    pay_here="You can pay {total} here: {url}",
     next_step="What comes next:",
     nothing_to_confirm="What would you like to confirm? Tell me the product and how many.",
     declined="All right, no order is made. Can I help you with anything else?",

@@ -36,6 +36,9 @@ PAUSES: Final = frozenset({",", ";", ".", "!", "?", "\n", "y", "e", "and", "mas"
 MAX_QUANTITY: Final = 100_000
 
 
+_CODE = re.compile(r"\b[A-Z]{2,10}-[A-Z0-9]{2,20}\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Part of a message: some words, and the quantity that stood before them."""
@@ -45,13 +48,22 @@ class Piece:
     is_explicit: bool = False
 
 
+def codes_in(text: str) -> list[str]:
+    """The codes of products or orders in `text`, such as TUB-012: no quantity is in them."""
+    return _CODE.findall(text)
+
+
+def without_codes(text: str) -> str:
+    return _CODE.sub(" ", text)
+
+
 def pieces_of(text: str) -> list[Piece]:
     """`text` cut where a quantity begins and at pauses, in order.
 
     «10 tubos de 1/2 y dos codos» gives 10 (tubos de 1/2) and 2 (codos): fractions, and numbers
     that measure, belong to the name. «10 metros de cable» counts metres.
     """
-    found = _joined_dozens(tokens(text))
+    found = _joined_dozens(tokens(without_codes(text)))
     pieces: list[Piece] = []
     current: list[str] = []
     quantity: Decimal | None = None

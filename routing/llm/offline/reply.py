@@ -10,11 +10,13 @@ from routing.llm.offline.conversation import Conversation
 from routing.llm.offline.dialogue import asks_total, is_no, is_yes
 from routing.llm.offline.facts import answering, score
 from routing.llm.offline.intents import has_cue, weigh
+from routing.llm.offline.knowledge import listed_in, value_of
 from routing.llm.offline.language import Language
 from routing.llm.offline.lexicon import GREETING, HUMAN, INTENTS, ORDER, PRODUCT
 from routing.llm.offline.phrases import PHRASES, Phrases
 from routing.llm.offline.quantities import pieces_of
-from routing.llm.offline.results import summary
+from routing.llm.offline.results import fault_of, summary
+from routing.llm.offline.telling import told
 from routing.llm.offline.vocabulary import FILLERS, cues
 from routing.llm.offline.words import words
 
@@ -41,11 +43,22 @@ CONTACTS: Final = cues(
 def reply(talk: Conversation) -> str:
     """The answer to the last message, in its language; says once that it comes offline."""
     said = PHRASES[talk.language]
-    if talk.tool_results:
-        body = summary(talk.tool_results, said)
+    if talk.outcomes:
+        body = _of_outcomes(talk, said)
     else:
         body = _about_products(talk, said) or _about_the_rest(talk, said)
     return f"{body} {said.mark}"
+
+
+def _of_outcomes(talk: Conversation, said: Phrases) -> str:
+    """What tools have found and done: an order, a quote, products; anything else field by field."""
+    bills = told(talk, said)
+    if bills:
+        return bills
+    found = [one.product for outcome in talk.outcomes for one in listed_in(value_of(outcome.text))]
+    if found and not any(fault_of(outcome.text) for outcome in talk.outcomes):
+        return _about_products(talk, said) or offers.choice(found, said)
+    return summary([outcome.text for outcome in talk.outcomes], said)
 
 
 def _about_products(talk: Conversation, said: Phrases) -> str:
@@ -54,10 +67,11 @@ def _about_products(talk: Conversation, said: Phrases) -> str:
     facts = answering(talk.briefing.facts, text)
     mentions = talk.catalogue.mentions(text)
     if mentions:
-        return _offer_with_facts(talk.basket or mentions, mentions, facts, talk)
+        basket = mentions if _only_asks(text, mentions) else talk.basket or mentions
+        return _offer_with_facts(basket, mentions, facts, talk)
     if facts:
         return ""
-    if is_yes(text):
+    if is_yes(text) and talk.is_asked:
         return offers.confirmation(talk.basket_before, talk.briefing.facts, said)
     if is_no(text) and talk.basket_before:
         return said.declined
@@ -65,6 +79,13 @@ def _about_products(talk: Conversation, said: Phrases) -> str:
     if talk.basket and (is_changed or asks_total(text)):
         return offers.offer(talk.basket, said)
     return ""
+
+
+def _only_asks(text: str, mentions: Sequence[Mention]) -> bool:
+    """«¿y cuánto cuesta el cemento?» puts nothing into the basket."""
+    weights = weigh(text)
+    asks = weights[PRODUCT.name] > weights[ORDER.name]
+    return asks and all(mention.quantity is None for mention in mentions)
 
 
 def _offer_with_facts(

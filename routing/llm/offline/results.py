@@ -1,9 +1,10 @@
 """Results of tools, said in words."""
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from routing.llm.offline.knowledge import value_of
 from routing.llm.offline.phrases import Phrases
 
 MAX_ITEMS: Final = 8
@@ -11,18 +12,41 @@ MAX_FIELDS: Final = 8
 MAX_TEXT: Final = 300
 #: Keys whose value is the reason why a tool failed.
 ERROR_KEYS: Final = ("error", "errors", "detail")
+#: How whoever runs the tools begins to say that one failed; the customer need not hear that part.
+_ERROR: Final = re.compile(r"(?i)error:? *(?:[\w-]+ answered with an error: *)?")
+MESSAGE_KEYS: Final = ("message", "mensaje", "detail", "detalle")
 
 
 def summary(results: Sequence[str], said: Phrases) -> str:
     """What the results of tools, JSON or plain text, say; one paragraph each."""
-    return "\n".join(_of_one(result, said) for result in results)
+    return "\n".join(dict.fromkeys(_of_one(result, said) for result in results))
+
+
+def fault_of(result: str) -> str:
+    """Why the tool failed, as its result says; empty when it did not."""
+    value = value_of(result)
+    if isinstance(value, Mapping):
+        reasons = (value[key] for key in ERROR_KEYS if value.get(key))
+        return _reason(next(reasons, ""))
+    found = _ERROR.match(str(value))
+    return str(value)[found.end() :].strip()[:MAX_TEXT] if found else ""
+
+
+def _reason(error: Any) -> str:
+    """The sentence in an error, which may be an object that holds one."""
+    if isinstance(error, Mapping):
+        told = next((error[key] for key in MESSAGE_KEYS if error.get(key)), "")
+        return str(told or error)[:MAX_TEXT]
+    return (
+        ", ".join(map(str, error))[:MAX_TEXT] if isinstance(error, list) else str(error)[:MAX_TEXT]
+    )
 
 
 def _of_one(result: str, said: Phrases) -> str:
-    try:
-        value = json.loads(result)
-    except (ValueError, RecursionError):
-        value = result
+    fault = fault_of(result)
+    if fault:
+        return said.tool_error.format(error=fault.rstrip("."))
+    value = value_of(result)
     if isinstance(value, Mapping):
         return _of_object(value, said)
     if isinstance(value, list):
@@ -33,9 +57,6 @@ def _of_one(result: str, said: Phrases) -> str:
 
 
 def _of_object(value: Mapping[str, Any], said: Phrases) -> str:
-    for key in ERROR_KEYS:
-        if value.get(key):
-            return said.tool_error.format(error=_in_words(value[key], said).rstrip("."))
     if not value:
         return said.tool_empty
     lists = [item for item in value.values() if isinstance(item, list)]

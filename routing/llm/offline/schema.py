@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from routing.llm.offline.conversation import Conversation, Turn
+from routing.llm.offline.conversation import Conversation
 from routing.llm.offline.fields import (
     member_for,
     members_for,
@@ -116,9 +116,8 @@ class Form:
         rows = []
         for mention in material.mentions:
             count = f"{mention.quantity} " if mention.quantity is not None else ""
-            said = Turn("user", f"{count}{mention.product.name}")
-            systems = tuple(turn for turn in material.talk.turns if turn.role == "system")
-            alone = Material(Conversation((*systems, said)))
+            said = f"{count}{mention.product.name}"
+            alone = Material(material.talk, about=(mention,), said=said)
             rows.append(self.find(items, "", alone, depth + 1))
         return rows
 

@@ -7,6 +7,7 @@ from routing.llm.offline.words import root, root_set, words
 
 _NAMES: Final = {root(word): root_set(line) for line in (*THINGS, *QUALITIES) for word in line}
 _THINGS: Final = frozenset(root(word) for line in THINGS for word in line)
+_HEADS: Final = {root(word): line[0] for line in THINGS for word in line}
 _CONCEPTS: Final[dict[str, int]] = {
     root(word): number for number, line in enumerate(CONCEPTS) for word in line
 }
@@ -15,6 +16,11 @@ _CONCEPTS: Final[dict[str, int]] = {
 def names_of(word: str) -> frozenset[str]:
     """The roots that mean the same as the root `word`, itself among them."""
     return _NAMES.get(word, frozenset()) | {word}
+
+
+def head_of(word: str) -> str:
+    """The name that shops use most for the thing `word`; itself when it is none."""
+    return _HEADS.get(root(word), word)
 
 
 def is_thing(word: str) -> bool:

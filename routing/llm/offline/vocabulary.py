@@ -13,9 +13,9 @@ def cues(text: str) -> tuple[str, ...]:
     return tuple(" ".join(cue.split()) for cue in text.split("|"))
 
 
-def families(text: str) -> tuple[frozenset[str], ...]:
+def families(text: str) -> tuple[tuple[str, ...], ...]:
     """The words of each line of `text`."""
-    return tuple(vocabulary(line) for line in text.strip().splitlines())
+    return tuple(tuple(line.split()) for line in text.strip().splitlines())
 
 
 #: Words that carry no matter of their own. Folded, not cut to roots.

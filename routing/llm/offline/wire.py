@@ -20,18 +20,18 @@ _PIECE = re.compile(r"\s*\S+\s?|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says: text, or a tool call; `finish_reason` as OpenAI names it."""
+    """What the model says: text, or tool calls; `finish_reason` as OpenAI names it."""
 
     id: str
     text: str
-    call: Call | None
+    calls: tuple[Call, ...]
     finish_reason: str
     prompt_tokens: int
 
     @property
     def usage(self) -> dict[str, Any]:
-        said = self.call.name + self.call.arguments if self.call else self.text
-        completion = tokens_in(said)
+        called = "".join(call.name + call.arguments for call in self.calls)
+        completion = tokens_in(called or self.text)
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": completion,
@@ -54,8 +54,8 @@ def pieces_of(text: str) -> list[str]:
 def completion(answer: Answer) -> dict[str, Any]:
     """The whole answer as one document."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
-    if answer.call is not None:
-        message["tool_calls"] = [_tool_call(answer.call, answer.call.arguments)]
+    if answer.calls:
+        message["tool_calls"] = [_tool_call(call, call.arguments) for call in answer.calls]
     choice = {
         "index": 0,
         "message": message,
@@ -67,17 +67,14 @@ def completion(answer: Answer) -> dict[str, Any]:
 
 def chunks(answer: Answer, *, has_usage: bool) -> Iterator[dict[str, Any]]:
     """The answer as stream chunks, from the role to the finish reason and the usage."""
-    opening: dict[str, Any] = {"role": "assistant", "content": None if answer.call else ""}
-    if answer.call is not None:
-        opening["tool_calls"] = [{"index": 0, **_tool_call(answer.call, "")}]
-    yield _chunk(answer, opening)
+    yield _chunk(answer, {"role": "assistant", "content": None if answer.calls else ""})
     for piece in pieces_of(answer.text):
         yield _chunk(answer, {"content": piece})
-    if answer.call is not None:
-        text = answer.call.arguments
-        for start in range(0, len(text), ARGUMENTS_PIECE):
-            part = {"arguments": text[start : start + ARGUMENTS_PIECE]}
-            yield _chunk(answer, {"tool_calls": [{"index": 0, "function": part}]})
+    for index, call in enumerate(answer.calls):
+        yield _chunk(answer, {"tool_calls": [{"index": index, **_tool_call(call, "")}]})
+        for start in range(0, len(call.arguments), ARGUMENTS_PIECE):
+            part = {"arguments": call.arguments[start : start + ARGUMENTS_PIECE]}
+            yield _chunk(answer, {"tool_calls": [{"index": index, "function": part}]})
     yield _chunk(answer, {}, finish_reason=answer.finish_reason)
     if has_usage:
         yield _envelope(answer, "chat.completion.chunk") | {"choices": [], "usage": answer.usage}
