@@ -37,7 +37,7 @@ class RunningShop:
 
     async def call(self, name: str, *, key: str = "", **arguments: Any) -> CallToolResult:
         async with self.client() as client:
-            meta: Any = {"idempotency_key": key} if key else None
+            meta: Any = {"orkesta.dev/idempotency-key": key} if key else None
             return await client.call_tool(name, arguments, meta=meta)
 
     async def ask(self, name: str, *, key: str = "", **arguments: Any) -> Any:

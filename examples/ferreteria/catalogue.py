@@ -54,8 +54,10 @@ class Line:
 
 
 def search(db: sqlite3.Connection, text: str, limit: int) -> list[dict[str, Any]]:
-    """The products that `text` describes, best first: by SKU, or by the words of their names."""
-    rows = db.execute("SELECT * FROM product ORDER BY rowid").fetchall()
+    """The products that `text` describes, best first: by SKU, or by the words of their names. Of
+    those that fit as well, the one that sells most.
+    """
+    rows = db.execute("SELECT * FROM product ORDER BY weekly_sales DESC, rowid").fetchall()
     exact = [row for row in rows if row["sku"] == text.strip().upper()]
     asked = _words(text)
     scored = [(_score(asked, _words(row["name"])), row) for row in rows]

@@ -2,8 +2,8 @@
 
 Every tool says what it gives back and when to use it, answers with data instead of prose, and
 marks itself as a read or a write. Whatever writes honours an idempotency key, sent in the request's
-`_meta` as `{"idempotency_key": "…"}`: a call that is repeated because its answer got lost is
-answered again, and nothing happens twice.
+`_meta` as `{"orkesta.dev/idempotency-key": "…"}`: a call that is repeated because its answer got
+lost is answered again, and nothing happens twice.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ READ: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITE: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-META_KEY: Final = "idempotency_key"
+META_KEY: Final = "orkesta.dev/idempotency-key"
 
 Act = Callable[[sqlite3.Connection], dict[str, Any]]
 
