@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from conversations.errors import TaskNotFound
 from conversations.models import Message, Step, Task
 from conversations.states import StepKind, StepStatus
 from orkesta.statements import Param
+from routing.rules import SessionState
+from routing.rules.conversation import MAX_TURNS
 from routing.snapshot import TenantSnapshot, get_snapshot
 from tenants.statements import select
 
@@ -22,10 +25,12 @@ NUM_MESSAGES_READ: Final = 80
 _TASK: Final = select(
     lambda: Task.objects.filter(pk=Param("task_id", UUIDField())).values_list(
         "question__content",
+        "question__created_at",
         "agent_slug",
         "context",
         "num_steps",
         "session__active_agent__slug",
+        "session__last_intent",
         "session__user_ref",
         "session__user_name",
         "session__context",
@@ -43,7 +48,7 @@ _SAID_BEFORE: Final = select(
             turn__gt=Param("after_turn", BigIntegerField()),
         )
         .order_by("-turn", "-seq")
-        .values_list("turn", "role", "content")[:NUM_MESSAGES_READ]
+        .values_list("turn", "role", "content", "created_at")[:NUM_MESSAGES_READ]
     )
 )
 
@@ -55,6 +60,7 @@ class Said:
     turn: int
     role: str
     content: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,12 @@ class TaskInput:
     """Everything that running a task starts from. `summary` covers all turns before `history`."""
 
     text: str
+    asked_at: datetime
     history: Sequence[Said]
     summary: str
     asked_for: str
     active_agent: str
+    last_intent: str
     user_ref: str
     user_name: str
     #: Of the key that opened the session: whose usage it is.
@@ -79,24 +87,37 @@ class TaskInput:
         turns = sorted({said.turn for said in self.history})
         return turns[-count:][0] if turns else 0
 
+    def session_state(self) -> SessionState:
+        """How far the session had come when the message came in."""
+        num_turns = len({said.turn for said in self.history})
+        silence = (self.asked_at - self.history[-1].at).total_seconds() if self.history else None
+        return SessionState(
+            num_turns=num_turns + (MAX_TURNS if self.summary else 0),
+            active_agent=self.active_agent,
+            idle_seconds=None if silence is None else max(silence, 0.0),
+            last_intent=self.last_intent,
+        )
+
 
 def load(claim: Claim) -> TaskInput:
     """Read the claimed task. Needs the tenant's scope."""
     rows = _TASK(task_id=claim.task_id)
     if not rows or rows[0][0] is None:
         raise TaskNotFound("The task, or its message, has been removed.")
-    text, asked_for, context, num_steps, active, user_ref, user_name, *rest = rows[0]
-    of_session, summary, summary_turn, key_id, config_version = rest
+    text, asked_at, asked_for, context, num_steps, active, intent, *rest = rows[0]
+    user_ref, user_name, of_session, summary, summary_turn, key_id, config_version = rest
     if summary_turn >= claim.turn:  # a fork of long ago: the summary knows what came after
         summary, summary_turn = "", 0
     said = _SAID_BEFORE(session_id=claim.session_id, turn=claim.turn, after_turn=summary_turn)
     history = [Said(*row) for row in reversed(said)]
     return TaskInput(
         text=text,
+        asked_at=asked_at,
         history=history,
         summary=summary,
         asked_for=asked_for,
         active_agent=active or "",
+        last_intent=intent,
         user_ref=user_ref,
         user_name=user_name,
         key_id=key_id,

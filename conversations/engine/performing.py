@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Final
 
@@ -47,6 +47,9 @@ class Performer:
             ],
             asked_for=self.task.asked_for,
             active_agent=self.task.active_agent,
+            asked_at=self.task.asked_at,
+            context=self.task.context,
+            session=self.task.session_state(),
         )
         number = state.num_steps + 1
         try:
@@ -59,7 +62,11 @@ class Performer:
             status=StepStatus.SUCCEEDED,
             agent_slug=decision.agent_slug,
             reason=decision.reason,
-            input={"message": self.task.text[:2000], "active_agent": self.task.active_agent},
+            input={
+                "message": self.task.text[:2000],
+                "active_agent": self.task.active_agent,
+                "session": asdict(question.session),
+            },
             output=self._routed(decision),
             llm=decision.completions[-1].model if decision.completions else "",
             input_tokens=sum(c.usage.input_tokens for c in decision.completions),
