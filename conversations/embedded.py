@@ -20,6 +20,7 @@ from conversations.patient_server import PatientServer
 from conversations.triggers.beside import triggers_running
 from orkesta.database import in_thread
 from orkesta.errors import Unavailable
+from routing.tools.connections import close_connections
 
 logger = logging.getLogger(__name__)
 
@@ -152,3 +153,4 @@ class EmbeddedServer(PatientServer):
         await self._worker.drain(timeout_seconds=DRAIN_SECONDS)
         await asyncio.wait([self._working])
         await self._worker.gateway.aclose()
+        await close_connections()

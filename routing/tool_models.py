@@ -15,6 +15,7 @@ from tenants.models import validate_slug
 from tenants.scope import TenantModel
 
 MAX_TOOL_SECONDS: Final = 300
+MAX_DESCRIPTION_CHARS: Final = 4000
 
 KINDS: Final = [
     (ToolKind.BUILTIN.value, _("Built in")),
@@ -110,7 +111,7 @@ class Tool(TenantModel):
     title = models.CharField(_("title"), max_length=100, blank=True)
     description = models.TextField(
         _("description"),
-        max_length=4000,
+        max_length=MAX_DESCRIPTION_CHARS,
         help_text=_("The model reads this to know when and how to use the tool."),
     )
     kind = models.CharField(_("kind"), max_length=10, choices=KINDS, default=ToolKind.HTTP)

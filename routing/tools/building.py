@@ -70,7 +70,8 @@ def _caller(row: Tool, time_zone: str) -> ToolCaller:
         return HttpCaller(build_plan(row))
     if row.mcp_server is None or not row.mcp_server.is_active:
         raise ToolFailed(f"The MCP server of {row.name} is switched off.")
-    return McpCaller(build_target(row.mcp_server), row.remote_name)
+    target = build_target(row.mcp_server)
+    return McpCaller(target, row.remote_name, row.pk, row.pinned_hash)
 
 
 def build_plan(row: Tool) -> HttpPlan:

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import mcp_types
 import orjson
@@ -23,8 +25,11 @@ from routing.tools.mcp_session import (
     call_tool,
     list_tools,
 )
+from routing.tools.offers import Offer, quarantine_changed, read_offer
 from routing.tools.redacting import data_without, spoken_forms, without, words_of
+from routing.tools.schema import SchemaInvalid
 from routing.tools.values import Recovery, Risk, ToolContext, ToolResult, ToolSnapshot
+from tenants.scope import in_tenant
 
 R = TypeVar("R")
 
@@ -49,12 +54,20 @@ _WORDS: Final[Mapping[int, str]] = {
 }
 
 
+#: How long a server is believed to offer what it offered.
+LOOK_AGAIN_SECONDS: Final = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class McpCaller:
-    """Calls one tool of a server."""
+    """Calls one tool of a server, while it is what was approved: `pinned_hash`, when given, is
+    compared with what the server offers, and another offer puts the tool in quarantine.
+    """
 
     target: McpTarget
     remote_name: str
+    tool_id: UUID | None = None
+    pinned_hash: str = ""
 
     @property
     def breaker_name(self) -> str:
@@ -63,6 +76,8 @@ class McpCaller:
     async def call(
         self, tool: ToolSnapshot, arguments: Mapping[str, Any], context: ToolContext
     ) -> ToolResult:
+        if self.pinned_hash:
+            await self._check_pin(tool, context)
         meta = {KEY_IN_META: context.idempotency_key}
         may_repeat = tool.risk is Risk.READ or tool.recovery is Recovery.IDEMPOTENT
 
@@ -77,6 +92,15 @@ class McpCaller:
             raise
         return _result(tool, result, spoken_forms(self.target.secret))
 
+    async def _check_pin(self, tool: ToolSnapshot, context: ToolContext) -> None:
+        offer = (await _current_offers(self.target)).get(self.remote_name)
+        if offer is None:
+            raise ToolFailed(f"The MCP server {self.target.name} no longer offers {tool.name}.")
+        if offer.hash != self.pinned_hash:
+            if self.tool_id is not None:
+                await in_tenant(context.tenant_id, quarantine_changed, self.tool_id, offer)
+            raise ToolFailed(f"{tool.name} has changed on its server since it was approved.")
+
     async def check(self, tool: ToolSnapshot, context: ToolContext) -> ToolResult | None:
         raise ToolFailed(f"{tool.name} is an MCP tool: nobody can ask what became of a call.")
 
@@ -89,6 +113,26 @@ async def offered_tools(target: McpTarget) -> list[mcp_types.Tool]:
         return await ask_server(target, list_tools, may_repeat=True)
     except ToolRetry as exc:
         raise ToolFailed(exc.message) from None
+
+
+async def _current_offers(target: McpTarget) -> Mapping[str, Offer]:
+    """The usable tools of the server by name: listed once per session, and again now and then."""
+    session = tool_connections().mcp.session(target)
+    if session.offers is None or session.offers_until < monotonic():
+        session.offers = _read_offers(await ask_server(target, list_tools, may_repeat=True))
+        session.offers_until = monotonic() + LOOK_AGAIN_SECONDS
+    return session.offers
+
+
+def _read_offers(listed: Sequence[mcp_types.Tool]) -> dict[str, Offer]:
+    found = {}
+    for tool in listed:
+        try:
+            offer = read_offer(tool)
+        except SchemaInvalid:
+            continue
+        found[offer.remote_name] = offer
+    return found
 
 
 async def ask_server(

@@ -1,7 +1,7 @@
 """One session with an MCP server, held open between calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -20,6 +20,7 @@ from orkesta.crypto import Secret
 from orkesta.outbound import OutboundPolicy, OutboundTransport
 from routing.errors import ToolFailed
 from routing.tools.mcp_wire import TellingTransport
+from routing.tools.offers import Offer
 
 R = TypeVar("R")
 
@@ -68,6 +69,9 @@ class McpSession:
     def __init__(self, target: McpTarget, policy: OutboundPolicy) -> None:
         self._target = target
         self._policy = policy
+        #: What the server was seen to offer by this session, believed until `offers_until`.
+        self.offers: Mapping[str, Offer] | None = None
+        self.offers_until = 0.0
         self._opened: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
         self._is_wanted = asyncio.Event()
         self._is_over = False

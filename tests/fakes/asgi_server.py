@@ -20,11 +20,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_asgi(app: Any) -> AsyncIterator[int]:
-    """Serve `app`, lifespan included, on a free port of 127.0.0.1; yields the port."""
+async def serve_asgi(app: Any, *, port: int = 0) -> AsyncIterator[int]:
+    """Serve `app`, lifespan included, on `port` of 127.0.0.1, or a free one; yields the port."""
     # The protocol is named, or asyncio does not see that it is TCP and lets small answers wait.
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         server = _Server(uvicorn.Config(app, log_level="error", lifespan="auto", ws="none"))
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         await server.is_ready.wait()

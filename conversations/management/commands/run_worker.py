@@ -13,6 +13,7 @@ from conversations.engine.worker import Worker
 from conversations.triggers.beside import triggers_running
 from orkesta.database import close_pool
 from routing.gateway import get_gateway
+from routing.tools.connections import close_connections
 
 
 class Command(BaseCommand):
@@ -65,3 +66,4 @@ class Command(BaseCommand):
             await worker.run_forever()
         await asyncio.gather(*leaving)
         await get_gateway().aclose()
+        await close_connections()
