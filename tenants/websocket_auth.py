@@ -5,15 +5,10 @@ a page asks its server, which holds the key, for a ticket: 30 seconds, one use, 
 (when known) one origin. It travels as a subprotocol, `Sec-WebSocket-Protocol: orkesta.v1, ticket.…`
 """
 
-import hashlib
 import secrets
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from threading import Lock
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -31,23 +26,14 @@ from tenants.errors import (
 )
 from tenants.models import ApiKey
 from tenants.principals import Principal, Scope
+from tenants.tickets import Grant, TicketName, get_ticket_store
 
 #: What this server speaks; the only subprotocol it ever selects.
 SUBPROTOCOL: Final = "orkesta.v1"
 TICKET_SECONDS: Final = 30
-MAX_TICKETS: Final = 10_000
 #: Any of these lets a key watch.
 WATCHING: Final = frozenset({Scope.CHAT_WRITE, Scope.TASKS_READ})
 _TICKET_PROTOCOL: Final = "ticket."
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a ticket stands for. An empty origin means any that is allowed."""
-
-    principal: Principal
-    session_id: UUID
-    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,45 +51,6 @@ class Handshake:
         return found[0].removeprefix(_TICKET_PROTOCOL) if found else None
 
 
-class TicketStore(Protocol):
-    """Keeps grants until they are taken, which works once."""
-
-    def put(self, name: str, grant: Grant, *, seconds: float) -> None: ...
-
-    def take(self, name: str) -> Grant | None:
-        """The grant, and never again. Atomic over all callers."""
-        ...
-
-
-class InMemoryTicketStore:
-    """For one process. Bounded: the oldest ticket goes first."""
-
-    def __init__(
-        self, *, max_tickets: int = MAX_TICKETS, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._max_tickets = max_tickets
-        self._clock = clock
-        self._grants: OrderedDict[str, tuple[float, Grant]] = OrderedDict()
-        self._lock = Lock()
-
-    def put(self, name: str, grant: Grant, *, seconds: float) -> None:
-        with self._lock:
-            self._grants[name] = (self._clock() + seconds, grant)
-            while len(self._grants) > self._max_tickets:
-                self._grants.popitem(last=False)
-
-    def take(self, name: str) -> Grant | None:
-        with self._lock:
-            expires_at, grant = self._grants.pop(name, (0.0, None))
-        return grant if expires_at > self._clock() else None
-
-
-@cache
-def get_ticket_store() -> TicketStore:
-    """The store of this process."""
-    return InMemoryTicketStore()
-
-
 def issue_ticket(
     *, principal: Principal, session_id: UUID, origin: str = "", host: str = ""
 ) -> str:
@@ -117,7 +64,8 @@ def issue_ticket(
         raise OriginNotAllowed
     ticket = f"wst_{secrets.token_urlsafe(32)}"
     grant = Grant(principal, session_id, origin)
-    get_ticket_store().put(_name(ticket), grant, seconds=TICKET_SECONDS)
+    name = TicketName.of(ticket, tenant_slug=principal.tenant_slug)
+    get_ticket_store().put(name, grant, seconds=TICKET_SECONDS)
     return ticket
 
 
@@ -170,7 +118,8 @@ def _principal(handshake: Handshake, origin: str) -> Principal:
         )
     if not origin:
         raise KeyMissing("Tickets are for browsers; a program sends its key.")
-    grant = get_ticket_store().take(_name(ticket))
+    name = TicketName.of(ticket, tenant_slug=handshake.tenant_slug)
+    grant = get_ticket_store().take(name)
     if grant is None or grant.session_id != handshake.session_id:
         raise TicketInvalid
     if grant.origin and grant.origin != origin:
@@ -181,8 +130,3 @@ def _principal(handshake: Handshake, origin: str) -> Principal:
 def _require_watching(principal: Principal) -> None:
     if not WATCHING & principal.scopes:
         raise ScopeMissing("Watching needs the scope chat:write or tasks:read.")
-
-
-def _name(ticket: str) -> str:
-    """Tickets are kept under their hash, so that who reads the store cannot use them."""
-    return hashlib.sha256(ticket.encode()).hexdigest()

@@ -65,7 +65,7 @@ async def test_a_ticket_is_bound_to_its_session(
     for path, code in [
         (f"/ws/acme/{other.id}", "ticket_invalid"),
         (f"/ws/rival/{foreign.id}", "ticket_invalid"),
-        (f"/ws/rival/{session.id}", "not_found"),
+        (f"/ws/rival/{session.id}", "ticket_invalid"),
     ]:
         issued = await sync_to_async(issue)(acme_api, session)
         assert await enter(issued, path, origin=SHOP) == code
