@@ -171,9 +171,14 @@ class Task(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "-id"], name="task_recent"),
             models.Index(
-                fields=["priority", "id"],
+                fields=["tenant", "-priority", "id"],
                 condition=models.Q(status=TaskStatus.QUEUED),
-                name="task_claimable",
+                name="task_waiting",
+            ),
+            models.Index(
+                fields=["tenant"],
+                condition=models.Q(status=TaskStatus.PROCESSING),
+                name="task_running",
             ),
             models.Index(
                 fields=["lease_until"],

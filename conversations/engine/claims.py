@@ -1,11 +1,13 @@
 """Who owns a task: claiming, renewing and watching leases. All times are the database's clock."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import IntEnum
 from functools import cache
-from typing import Any
+from itertools import count, islice
+from threading import Lock
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -21,17 +23,27 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    UUIDField,
     Value,
     When,
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
+from conversations.engine import queues
+from conversations.engine.fairness import Queue, allot
 from conversations.models import Task
 from conversations.states import UNFINISHED, TaskStatus, Wanted
 from orkesta.database import update_returning
 from orkesta.statements import Param, Row, Statement, update
 from tenants.scope import scopes_disabled
+
+_WAITING: Final = "waiting"
+_ABANDONED: Final = "abandoned"
+#: Tenants whose tasks are claimed at once, each by a statement; a worker comes again for the rest.
+MAX_TENANTS: Final = 32
+#: Tenants whose turns are remembered; the order of the others is nobody's loss.
+MAX_TURNS: Final = 10_000
 
 
 class Suspicion(IntEnum):
@@ -96,26 +108,73 @@ def _lease() -> timedelta:
 
 
 def claim_tasks(*, worker: str, limit: int) -> list[Claim]:
-    """Own up to `limit` tasks that wait, or whose owner's lease ran out: most urgent first, then
-    oldest first, and never two of the same session. `attempt` is one higher than any before.
+    """Own up to `limit` tasks: first those whose owner's lease ran out, then those that wait.
+
+    Tenants take turns (`conversations.engine.fairness`) and never have more at work than their tier
+    allows, however many workers claim at once. Within a tenant the most urgent come first, then the
+    oldest, and never two of the same session. `attempt` is one higher than any before.
     """
-    with scopes_disabled(), transaction.atomic():
-        rows: list[Row] = []
-        while len(rows) < limit:
-            some = _power_of_two(limit - len(rows))
-            found = _claiming(some)(worker=worker, lease=_lease())
-            rows += found
-            if len(found) < some:
-                break
+    with scopes_disabled():
+        view = queues.look()
+        if not view.has_abandoned and not view.queues:
+            return []
+        with transaction.atomic():
+            rows = _take(_ABANDONED, limit, worker=worker) if view.has_abandoned else []
+            rows += _take_turns(worker, limit - len(rows), view.queues)
     return [Claim(*row) for row in rows]
 
 
+def _take_turns(worker: str, num_free: int, found: Sequence[Queue]) -> list[Row]:
+    rows: list[Row] = []
+    waiting = {queue.tenant_id: queue for queue in found}
+    while len(rows) < min(num_free, MAX_TENANTS):
+        turns = allot(num_free - len(rows), waiting.values(), last_served=_turns.last_served)
+        given = dict(islice(turns.items(), MAX_TENANTS))
+        if not given:
+            break
+        allowed = _allowed([waiting[tenant_id] for tenant_id in given])
+        for tenant_id, asked in given.items():
+            share = min(asked, allowed.get(tenant_id, asked))
+            got = _take(_WAITING, share, worker=worker, tenant=tenant_id)
+            rows += got
+            if got:
+                _turns.note(tenant_id)
+            queue = waiting.pop(tenant_id)
+            if len(got) == asked:  # there may be more
+                waiting[tenant_id] = replace(queue, num_running=queue.num_running + asked)
+    return rows
+
+
+def _allowed(given: Iterable[Queue]) -> dict[UUID, int]:
+    """How many tasks those tenants may start whose number is limited. They are held, so that nobody
+    else starts one meanwhile; one that somebody else holds is left to him.
+    """
+    caps = {queue.tenant_id: queue.cap for queue in given if queue.cap is not None}
+    running = queues.hold(caps) if caps else {}
+    return {
+        tenant_id: max(0, cap - running[tenant_id]) if tenant_id in running else 0
+        for tenant_id, cap in caps.items()
+    }
+
+
+def _take(which: str, limit: int, **values: Any) -> list[Row]:
+    """Claim up to `limit` tasks of one kind."""
+    rows: list[Row] = []
+    while len(rows) < limit:
+        some = _power_of_two(limit - len(rows))
+        found = _claiming(which, some)(lease=_lease(), **values)
+        rows += found
+        if len(found) < some:
+            break
+    return rows
+
+
 @cache
-def _claiming(limit: int) -> Statement:
+def _claiming(which: str, limit: int) -> Statement:
     is_abandoned = Q(status=TaskStatus.PROCESSING, num_crashes__lt=Suspicion.SOME)
     crashed = Case(When(is_abandoned, then=Value(1)), default=Value(0))
     return update(
-        lambda: Task.objects.filter(pk__in=_claimable()[:limit]),
+        lambda: Task.objects.filter(pk__in=_claimable(which)[:limit]),
         lambda: {
             "status": TaskStatus.PROCESSING,
             "attempt": F("attempt") + 1,
@@ -133,16 +192,38 @@ def _power_of_two(limit: int) -> int:
     return 1 << (limit.bit_length() - 1)
 
 
-def _claimable() -> QuerySet[Task, UUID]:
+def _claimable(which: str) -> QuerySet[Task, UUID]:
     earlier = Task.objects.filter(
         session=OuterRef("session"), seq__lt=OuterRef("seq"), status__in=sorted(UNFINISHED)
     )
-    waits = Q(status=TaskStatus.QUEUED, available_at__lte=Now())
-    abandoned = Q(status=TaskStatus.PROCESSING, lease_until__lt=Now())
-    rows = Task.objects.filter(waits | abandoned).exclude(Exists(earlier))
+    if which == _ABANDONED:
+        rows = Task.objects.filter(status=TaskStatus.PROCESSING, lease_until__lt=Now())
+    else:
+        rows = Task.objects.filter(
+            tenant=Param("tenant", UUIDField()), status=TaskStatus.QUEUED, available_at__lte=Now()
+        )
+    rows = rows.exclude(Exists(earlier))
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
     return rows.order_by("-priority", "id").values_list("id", flat=True)
+
+
+class _Turns:
+    """When this process last started a task of each tenant, in numbers."""
+
+    def __init__(self) -> None:
+        self.last_served: dict[UUID, int] = {}
+        self._numbers = count()
+        self._lock = Lock()
+
+    def note(self, tenant_id: UUID) -> None:
+        with self._lock:
+            if len(self.last_served) >= MAX_TURNS:
+                self.last_served.clear()
+            self.last_served[tenant_id] = next(self._numbers)
+
+
+_turns: Final = _Turns()
 
 
 def renew(*, worker: str, task_ids: Sequence[UUID]) -> dict[UUID, Look]:

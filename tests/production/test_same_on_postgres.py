@@ -9,6 +9,7 @@ from orkesta.env import PROJECT_ROOT
 #: What depends on the database more than on anything else; elsewhere it runs on SQLite.
 CONFORMANCE = (
     "tests/conversations/test_claims.py",
+    "tests/conversations/test_fair_turns.py",
     "tests/conversations/test_control_tasks.py",
     "tests/conversations/test_run_turn.py",
     "tests/conversations/test_resume_and_cancel.py",
