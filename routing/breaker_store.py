@@ -210,6 +210,9 @@ def _seen(row: Sequence[bytes | int]) -> _Seen:
 class RedisBreakerStore:
     """Breakers shared by all processes. While Redis is gone each process has breakers of its own;
     when it is back the shared ones apply again, as they were.
+
+    A success is told only when there is something to forget: as long as the last that this process
+    heard of a breaker is that it is clean, it stays so, and a good call costs one round trip.
     """
 
     def __init__(
@@ -223,15 +226,17 @@ class RedisBreakerStore:
         self._rules = rules
         self._clock = clock
         self._local = MemoryBreakerStore(rules=rules, clock=clock or _wall_clock)
+        self._last_heard: dict[str, BreakerState] = {}
 
     async def admit(self, tenant_id: TenantId, name: str) -> Admission:
+        key = _key(tenant_id, name)
         try:
-            answer, *row = await self._door.arun(
-                ADMIT, keys=[_key(tenant_id, name)], args=self._args()
-            )
+            answer, *row = await self._door.arun(ADMIT, keys=[key], args=self._args())
         except RedisUnavailable:
+            self._last_heard.pop(key, None)
             return await self._local.admit(tenant_id, name)
         seen = _seen(row)
+        self._last_heard[key] = seen.state
         if answer == b"refused":
             return refusal(seen.state, seen.now, rules=self._rules)
         return Admission(True, answer == b"probe", seen.state, 0.0)
@@ -239,12 +244,17 @@ class RedisBreakerStore:
     async def report(
         self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
     ) -> BreakerState:
-        args = [*self._args(), outcome.value, int(is_probe)]
+        key, args = _key(tenant_id, name), [*self._args(), outcome.value, int(is_probe)]
+        is_news = is_probe or outcome is Outcome.FAILURE
+        if not is_news and self._last_heard.get(key) == CLEAN:
+            return CLEAN
         try:
-            row = await self._door.arun(REPORT, keys=[_key(tenant_id, name)], args=args)
+            row = await self._door.arun(REPORT, keys=[key], args=args)
         except RedisUnavailable:
+            self._last_heard.pop(key, None)
             return await self._local.report(tenant_id, name, outcome, is_probe)
-        return _seen(row).state
+        state = self._last_heard[key] = _seen(row).state
+        return state
 
     async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
         return (await self.read_many(tenant_id, [name]))[name]

@@ -49,7 +49,9 @@ class Worker:
         try:
             while not self._draining:
                 self._wake.clear()
-                if not await self._claim_some():
+                # Whoever takes less than there is room for has seen the last one.
+                free = self._concurrency - len(self.running)
+                if await self._claim_some() < max(free, 1):
                     await self._sleep(self._wake, settings.ORKESTA_WORKER_SLEEP_SECONDS)
         finally:
             stop_listening()
@@ -58,7 +60,7 @@ class Worker:
 
     async def run_once(self) -> bool:
         """Claim what there is and run it to its end; whether there may be more right away."""
-        claimed = await self._claim_some()
+        claimed = bool(await self._claim_some())
         keeper = asyncio.create_task(self._keep_leases())
         await self._finish_running()
         keeper.cancel()
@@ -85,18 +87,19 @@ class Worker:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(event.set)
 
-    async def _claim_some(self) -> bool:
+    async def _claim_some(self) -> int:
+        """How many could be had."""
         free = self._concurrency - len(self.running)
         if free <= 0 or self._draining:
-            return False
+            return 0
         try:
             claimed = await in_thread(claims.claim_tasks, worker=self.name, limit=free)
         except (DatabaseError, InterfaceError) as exc:
             logger.error("tasks cannot be claimed: %s", exc)
-            return False
+            return 0
         for claim in claimed:
             self._start(claim)
-        return bool(claimed)
+        return len(claimed)
 
     def _start(self, claim: Claim) -> None:
         if claim.task_id in self.running:  # our own lease ran out while the process was frozen

@@ -190,3 +190,15 @@ async def test_a_clean_breaker_leaves_no_key_and_another_expires(door: RedisDoor
     assert 86_000_000 < await door.arun(ttl, keys=[key], args=[]) <= 86_400_000
     await store.report("acme", name, Outcome.SUCCESS, False)
     assert await door.arun(ttl, keys=[key], args=[]) == -2
+
+
+async def test_a_success_is_told_as_soon_as_any_call_has_heard_of_failures(
+    door: RedisDoor,
+) -> None:
+    name, here, elsewhere = fresh_name(), RedisBreakerStore(door), RedisBreakerStore(door)
+    long_call = await here.admit("acme", name)
+    await fail(elsewhere, name, times=4)
+    await here.report("acme", name, Outcome.SUCCESS, long_call.is_probe)
+    assert (await here.admit("acme", name)).state.failures == 4  # nobody here knew of them
+    await here.report("acme", name, Outcome.SUCCESS, False)
+    assert await elsewhere.read("acme", name) == CLEAN

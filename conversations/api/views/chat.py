@@ -102,7 +102,7 @@ class ChatSendView(Endpoint):
             "websocket_path": socket_path(principal.tenant_slug, posted.session_id),
             "ignored": ignored,
         }
-        return Response(ChatSentSerializer(sent).data, status=202)
+        return Response(sent, status=202)
 
 
 class ChatStatusView(Endpoint):
