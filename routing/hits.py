@@ -36,13 +36,14 @@ def note_hit(tenant_id: UUID, rule_id: UUID, day: date) -> None:
 
 
 def flush_hits() -> int:
-    """Add what this process has counted to the rows; how many decisions there were.
+    """Add what this process has counted to the rows; how many decisions that were.
 
     Raises DatabaseError, and then keeps what it could not add for the next time.
     """
     with _lock:
         taken = Counter(_pending)
         _pending.clear()
+    total = taken.total()
     added: list[Hit] = []
     try:
         for hit in list(taken):
@@ -50,7 +51,7 @@ def flush_hits() -> int:
             added.append(hit)
     finally:
         _put_back(taken, added)
-    return sum(taken.values())
+    return total
 
 
 def _put_back(taken: Counter[Hit], added: Iterable[Hit]) -> None:

@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError
 from conversations.engine import claims
 from conversations.engine.claims import Claim, Look
 from conversations.engine.dispatch import get_dispatcher
+from conversations.engine.hit_counting import add_hits, keep_adding_hits
 from conversations.engine.quarantine import Quarantine, QuarantinedRunner
 from conversations.engine.runner import Runner, Stop
 from conversations.states import Wanted
@@ -46,6 +47,7 @@ class Worker:
         """Work until `drain` is called."""
         stop_listening = get_dispatcher().listen(self._woken)
         keeper = asyncio.create_task(self._keep_leases())
+        counter = asyncio.create_task(keep_adding_hits())
         try:
             while not self._draining:
                 self._wake.clear()
@@ -57,6 +59,8 @@ class Worker:
             stop_listening()
             await self._finish_running()
             keeper.cancel()
+            counter.cancel()
+            await add_hits()
 
     async def run_once(self) -> bool:
         """Claim what there is and run it to its end; whether there may be more right away."""
