@@ -1,7 +1,12 @@
-"""The open connections of this process: counted, limited, and told to whoever asks."""
+"""The open connections: counted, limited, and told to whoever asks.
+
+Each process counts its own. Where processes share a Redis they tell each other their counts every
+few seconds (`conversations.connection_share`), so a tier's limit holds over all of them, up to what
+is opened within such a moment; without Redis each process knows of itself alone.
+"""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +28,19 @@ class Seat:
     num_frames: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one process has counted since it began."""
+
+    open: int
+    peak: int
+    opened: int
+    limit: int
+    frames_sent: int
+    closed_by_code: Mapping[str, int]
+    by_tenant: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Connections:
     """Lives on one event loop, so it needs no lock."""
@@ -33,6 +51,8 @@ class Connections:
     peak: int = 0
     num_opened: int = 0
     num_frames: int = 0
+    #: What the other processes have told, newest known.
+    others: Sequence[Count] = ()
 
     @contextmanager
     def seat(self) -> Iterator[Seat]:
@@ -53,8 +73,8 @@ class Connections:
             raise SocketsExhausted(retry_after=RETRY_SECONDS)
 
     def check_tenants_room(self, tenant_id: UUID, *, limit: int | None) -> None:
-        """Raises SocketsExhausted when the tenant has as many as its tier allows here."""
-        if limit is not None and self.by_tenant[tenant_id] >= limit:
+        """Raises SocketsExhausted when the tenant has as many as its tier allows."""
+        if limit is not None and self._num_of(tenant_id) >= limit:
             raise SocketsExhausted(retry_after=RETRY_SECONDS)
 
     def belongs_to(self, seat: Seat, tenant_id: UUID, *, limit: int | None) -> None:
@@ -63,17 +83,39 @@ class Connections:
         seat.tenant_id = tenant_id
         self.by_tenant[tenant_id] += 1
 
+    def count(self) -> Count:
+        """What this process has counted. May be asked from any thread."""
+        closed, by_tenant = dict(self.closed), dict(self.by_tenant)
+        return Count(
+            open=len(self.seats),
+            peak=self.peak,
+            opened=self.num_opened,
+            limit=settings.ORKESTA_MAX_SOCKETS,
+            frames_sent=self.num_frames,
+            closed_by_code={str(code): num for code, num in sorted(closed.items())},
+            by_tenant={str(tenant_id): num for tenant_id, num in by_tenant.items()},
+        )
+
     def stats(self, tenant_id: UUID) -> dict[str, Any]:
-        """What `/ws/stats` tells: this process's totals, and of tenants the caller's own only."""
+        """What `/ws/stats` tells: the totals, and of tenants the caller's own only."""
+        counts = [self.count(), *self.others]
+        closed: Counter[str] = Counter()
+        for count in counts:
+            closed.update(count.closed_by_code)
         return {
-            "open": len(self.seats),
-            "peak": self.peak,
-            "opened": self.num_opened,
-            "limit": settings.ORKESTA_MAX_SOCKETS,
-            "frames_sent": self.num_frames,
-            "closed_by_code": {str(code): num for code, num in sorted(self.closed.items())},
-            "own_open": self.by_tenant[tenant_id],
+            "processes": len(counts),
+            "open": sum(count.open for count in counts),
+            "peak": max(count.peak for count in counts),
+            "opened": sum(count.opened for count in counts),
+            "limit": sum(count.limit for count in counts),
+            "frames_sent": sum(count.frames_sent for count in counts),
+            "closed_by_code": dict(sorted(closed.items())),
+            "own_open": self._num_of(tenant_id),
         }
+
+    def _num_of(self, tenant_id: UUID) -> int:
+        elsewhere = sum(count.by_tenant.get(str(tenant_id), 0) for count in self.others)
+        return self.by_tenant[tenant_id] + elsewhere
 
     def _leave(self, seat: Seat) -> None:
         self.seats.discard(id(seat))

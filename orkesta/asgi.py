@@ -14,6 +14,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from conversations import live  # noqa: E402
+from conversations.connection_share import share_connections  # noqa: E402
 from conversations.consumers import SessionSocket, unknown_address  # noqa: E402
 from orkesta.http_handler import PooledHandler, Receive, Scope, Send  # noqa: E402
 
@@ -26,8 +27,14 @@ _sockets = URLRouter(
 )
 
 
-async def _http(scope: Scope, receive: Receive, send: Send) -> None:
+def _begin() -> None:
+    """What needs the server's event loop. Cheap the second time."""
     live.bind_loop()
+    share_connections()
+
+
+async def _http(scope: Scope, receive: Receive, send: Send) -> None:
+    _begin()
     await _handler(scope, receive, send)
 
 
@@ -36,7 +43,7 @@ async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            live.bind_loop()
+            _begin()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

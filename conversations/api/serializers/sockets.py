@@ -24,10 +24,11 @@ class SocketTicketSerializer(serializers.Serializer[Any]):
 
 
 class SocketStatsSerializer(serializers.Serializer[Any]):
+    processes = serializers.IntegerField(help_text="Whose connections are counted.")
     open = serializers.IntegerField()
-    peak = serializers.IntegerField(help_text="Most at once since the process began.")
-    opened = serializers.IntegerField(help_text="All since then.")
+    peak = serializers.IntegerField(help_text="Most at once in one process since it began.")
+    opened = serializers.IntegerField(help_text="All since these processes began.")
     limit = serializers.IntegerField()
     frames_sent = serializers.IntegerField()
     closed_by_code = serializers.DictField(child=serializers.IntegerField())
-    own_open = serializers.IntegerField(help_text="Your tenant's, in this process.")
+    own_open = serializers.IntegerField(help_text="Your tenant's.")

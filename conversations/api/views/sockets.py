@@ -60,15 +60,15 @@ class SocketTicketView(Endpoint):
 
 
 class SocketStatsView(Endpoint):
-    """Connections of the process that answers."""
+    """Connections of all processes that are known to the one that answers."""
 
     required_scopes = {"GET": Scope.TASKS_READ}
 
     @extend_schema(
         operation_id="ws_stats",
         summary="Count open connections",
-        description="WebSockets and event streams of the process that answers, since its start; "
-        "`own_open` counts your tenant's.",
+        description="WebSockets and event streams of all web processes that share a Redis, a few "
+        "seconds old; without Redis, or while it is gone, of the process that answers alone.",
         tags=["health"],
         responses={200: SocketStatsSerializer} | problems(),
     )
