@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import BigIntegerField, Count, Max, Min, Prefetch, QuerySet, UUIDField
 
 from conversations.errors import BatchNotFound, SessionNotFound, TaskNotFound
+from conversations.input_models import InputRequest
 from conversations.models import Batch, Event, Message, Session, Step, Task
+from conversations.states import InputStatus, TaskStatus
 from orkesta.statements import Param
 from tenants.statements import TenantStatement, select
 
@@ -93,6 +95,14 @@ def _events_after(limit: int) -> TenantStatement:
             .values_list(*_EVENT_COLUMNS)[:limit]
         )
     )
+
+
+def list_inputs(*, status: str = InputStatus.PENDING, **wanted: Any) -> QuerySet[InputRequest]:
+    """What tasks ask of people; of those that wait, only what a task still waits for."""
+    rows = InputRequest.objects.filter(status=status, **wanted)
+    if status == InputStatus.PENDING:
+        rows = rows.filter(task__status=TaskStatus.INPUT_REQUIRED)
+    return rows.select_related("task").order_by("-id")
 
 
 def get_batch(batch_id: UUID) -> Batch:

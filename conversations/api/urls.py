@@ -10,6 +10,7 @@ from conversations.api.views.batches import (
 )
 from conversations.api.views.chat import ChatCancelView, ChatSendView, ChatStatusView
 from conversations.api.views.execute import ExecuteView
+from conversations.api.views.inputs import InputListView, TaskInputView
 from conversations.api.views.sessions import (
     SessionCloseView,
     SessionEventsView,
@@ -44,6 +45,8 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/resume", TaskResumeView.as_view(), name="task-resume"),
     path("tasks/<uuid:task_id>/retry", TaskRetryView.as_view(), name="task-retry"),
     path("tasks/<uuid:task_id>/fork", TaskForkView.as_view(), name="task-fork"),
+    path("tasks/<uuid:task_id>/input", TaskInputView.as_view(), name="task-input"),
+    path("inputs", InputListView.as_view(), name="inputs"),
     path("sessions", SessionListView.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>", SessionView.as_view(), name="session"),
     path("sessions/<uuid:session_id>/messages", SessionMessagesView.as_view(), name="messages"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -38,7 +39,6 @@ from routing.tools.running import check_arguments
 from tenants.scope import scopes_disabled
 from tenants.selectors import get_tenant
 
-MAX_ANSWER_CHARS: Final = 8000
 #: What a call becomes that a person does not want made again.
 UNKNOWN_OUTCOME: Final = "outcome_unknown"
 NOT_AGAIN: Final = "It was cut off, and a person decided that it is not made again."
@@ -147,8 +147,8 @@ def _checked(request: InputRequest, given: Given) -> Given:
         raise _invalid("action", f"The task asks for a {request.kind}: {named}.")
     if given.action is InputAction.ANSWER and not given.text:
         raise _invalid("text", "An answer needs at least one visible character.")
-    if len(given.text) > MAX_ANSWER_CHARS:
-        raise _invalid("text", f"At most {MAX_ANSWER_CHARS} characters.")
+    if len(given.text) > settings.ORKESTA_MAX_MESSAGE_CHARS:
+        raise _invalid("text", f"At most {settings.ORKESTA_MAX_MESSAGE_CHARS} characters.")
     if given.action is not InputAction.EDIT:
         return Given(given.action, given.text, None, given.by)
     return Given(given.action, given.text, _edited(request, given.arguments), given.by)

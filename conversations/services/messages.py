@@ -21,8 +21,10 @@ from conversations.errors import (
 from conversations.event_log import Fact, Place, find_numbers, numbering, take_numbers, write
 from conversations.models import Message, Session, Task
 from conversations.services.busy import make_room
+from conversations.services.inputs import give_input
 from conversations.services.sessions import check_is_open, lock_session, open_session
-from conversations.states import SessionStatus, TaskStatus
+from conversations.services.tasks import lock_task
+from conversations.states import InputAction, SessionStatus, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
 from orkesta.statements import Param
 from routing.selectors import has_active_agent
@@ -74,7 +76,8 @@ def post_message(
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
     take the message's place in its order, 3. write message, task and events, 4. after commit, tell
-    watchers and wake a worker.
+    watchers and wake a worker. When a task of the session waits for the customer's answer, this is
+    the answer, and the task is that one.
 
     Of tasks that wait, those of a higher `priority` (1 to 10; None is the tier's) begin first.
     Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen, SessionBusy,
@@ -86,20 +89,14 @@ def post_message(
     if session_id is None:
         opened = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
         session_id = opened.id
-    else:
-        make_room(session_id=session_id, agent_slug=agent)
+    elif asking := make_room(session_id=session_id, agent_slug=agent):
+        answered = _answer(Place(principal.tenant_id, session_id), asking, message, metadata)
+        if answered is not None:
+            return answered
     place = Place(principal.tenant_id, session_id)
     allowance = allowance_of(principal.tenant_id)
     first = _take_place(place, allowance)
-    said = Message(
-        tenant_id=place.tenant_id,
-        session_id=session_id,
-        seq=first,
-        turn=first + 1,
-        role=Message.Role.USER,
-        content=message,
-        metadata=dict(metadata or {}),
-    )
+    said = _message(place, message, metadata, seq=first, turn=first + 1)
     task = Task(
         tenant_id=place.tenant_id,
         session_id=session_id,
@@ -121,7 +118,38 @@ def post_message(
     return PostedMessage(session_id, said, task)
 
 
-def _take_place(place: Place, allowance: Allowance) -> int:
+def _answer(
+    place: Place, task_id: UUID, message: str, metadata: Mapping[str, Any] | None
+) -> PostedMessage | None:
+    """Answer the task's question to the customer; None when it has been answered meanwhile."""
+    task = lock_task(task_id)
+    if task.status != TaskStatus.INPUT_REQUIRED:
+        return None
+    first = _take_place(place, allowance_of(place.tenant_id), count=1)
+    said = _message(place, message, metadata, seq=first, turn=task.turn)
+    said.task = task
+    insert([said])
+    write(place, [_created(said, task)], first=first)
+    give_input(task_id=task_id, action=InputAction.ANSWER, text=message, by="customer")
+    task.refresh_from_db()
+    return PostedMessage(place.session_id, said, task)
+
+
+def _message(
+    place: Place, text: str, metadata: Mapping[str, Any] | None, *, seq: int, turn: int
+) -> Message:
+    return Message(
+        tenant_id=place.tenant_id,
+        session_id=place.session_id,
+        seq=seq,
+        turn=turn,
+        role=Message.Role.USER,
+        content=text,
+        metadata=dict(metadata or {}),
+    )
+
+
+def _take_place(place: Place, allowance: Allowance, *, count: int = 2) -> int:
     """The number of the message; that of its task follows. The session is locked from here on."""
     now = timezone.now()
     values = {
@@ -129,10 +157,10 @@ def _take_place(place: Place, allowance: Allowance) -> int:
         "expires_at": now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
         "limit": _limit(allowance),
     }
-    first = find_numbers(place, 2, by=_ACCEPTING, **values)
+    first = find_numbers(place, count, by=_ACCEPTING, **values)
     if first is None:
         _check_takes_messages(lock_session(place.session_id), limit=_limit(allowance))
-        first = take_numbers(place, 2, by=_ACCEPTING, **values)
+        first = take_numbers(place, count, by=_ACCEPTING, **values)
     return first
 
 
@@ -159,19 +187,16 @@ def _check_takes_messages(session: Session, *, limit: int) -> None:
 
 
 def _facts(said: Message, task: Task) -> list[Fact]:
-    return [
-        Fact(
-            "message.created",
-            {
-                "message_id": str(said.id),
-                "role": said.role,
-                "content": said.content,
-                "agent": "",
-                "created_at": said.created_at.isoformat(),
-            },
-            task.id,
-        ),
-        Fact(
-            "task.status_changed", {"task_id": str(task.id), "status": TaskStatus.QUEUED}, task.id
-        ),
-    ]
+    data = {"task_id": str(task.id), "status": TaskStatus.QUEUED}
+    return [_created(said, task), Fact("task.status_changed", data, task.id)]
+
+
+def _created(said: Message, task: Task) -> Fact:
+    data = {
+        "message_id": str(said.id),
+        "role": said.role,
+        "content": said.content,
+        "agent": "",
+        "created_at": said.created_at.isoformat(),
+    }
+    return Fact("message.created", data, task.id)

@@ -17,6 +17,7 @@ PATHS = [
     ("POST", "/api/v1/tasks/{task_id}/resume"),
     ("POST", "/api/v1/tasks/{task_id}/retry"),
     ("POST", "/api/v1/tasks/{task_id}/fork"),
+    ("POST", "/api/v1/tasks/{task_id}/input"),
     ("GET", "/api/v1/tasks/{task_id}/stream"),
     ("GET", "/api/v1/sessions/{session_id}/stream"),
     ("GET", "/api/v1/batches/{batch_id}"),
@@ -70,7 +71,7 @@ def test_another_tenants_thing_is_no_thing(
     acme_api: Caller, theirs: dict[str, str], method: str, path: str
 ) -> None:
     before = num_rows()
-    body = {"after_step": 0}
+    body = {"after_step": 0, "action": "approve"}
     foreign = essence(acme_api.request(method, path.format(**theirs), body))
     absent = essence(acme_api.request(method, path.format_map(ABSENT), body))
     assert foreign == absent

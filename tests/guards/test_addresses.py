@@ -14,7 +14,9 @@ from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
 from tests.cast import House, make_agent
 from tests.conversations.triggers import TRIGGER_IDS, make_triggers
+from tests.conversations.waiting import make_waiting
 from tests.guards.addresses import Address, addresses
+from tests.tenants.usage.rows import use
 
 #: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
 OPEN = {"schema", "docs", ""}
@@ -29,15 +31,22 @@ BODIES: dict[str, dict[str, Any]] = {
     "chat-cancel": {"task_id": "task_id"},
     "execute": {"input": "hola", "session_id": "session_id"},
     "task-fork": {"after_step": 0},
+    "task-input": {"action": "approve"},
     "batches": {"requests": [{"message": "hola", "session_id": "session_id"}]},
     "ws-tickets": {"session_id": "session_id"},
     "prompt-versions": {"source": "Hola."},
     "prompt-label": {"version": 1},
 }
 #: Addresses at which something new is made, of nothing that was there before.
-MADE_FROM_NOTHING = {"sessions", "schedules", "inbound-webhooks", "webhook-endpoints"}
+MADE_FROM_NOTHING = {
+    "sessions",
+    "schedules",
+    "inbound-webhooks",
+    "webhook-endpoints",
+    "tool-imports",
+}
 #: Addresses that take neither a parameter nor an id in the body.
-LISTS = {"tasks", "agents", "batches", "prompts"} | MADE_FROM_NOTHING
+LISTS = {"tasks", "inputs", "agents", "batches", "prompts", "tools", "usage"} | MADE_FROM_NOTHING
 CANARY = "canary-of-the-rival"
 
 API = [found for found in addresses("api/v1/") if found.name not in OPEN]
@@ -69,6 +78,7 @@ class Rows:
 def theirs(rival: House) -> Rows:
     principal = Principal(rival.id, rival.tenant.slug, None, "test", frozenset(Scope))
     make_agent(rival.tenant, CANARY)
+    use(rival.tenant, agent_slug=CANARY, llm=CANARY)
     with tenant_scope(rival.id):
         batch = post_batch(
             principal=principal,
@@ -76,6 +86,8 @@ def theirs(rival: House) -> Rows:
             name=CANARY,
         )
         task = batch.tasks.get()
+        Tool.objects.create(name=CANARY, description=CANARY)
+    make_waiting(rival, CANARY)
     return Rows(task.session_id, task.id, batch.id, CANARY, **make_triggers(rival, CANARY))
 
 
@@ -153,7 +165,7 @@ def test_another_tenants_rows_are_not_there(
     with tenant_scope(Session._base_manager.get(pk=theirs.session_id).tenant_id):
         assert Task.objects.get(pk=theirs.task_id).wanted == ""
         assert Session.objects.get(pk=theirs.session_id).status == "open"
-        assert Message.objects.count() == 1
+        assert Message.objects.filter(session_id=theirs.session_id).count() == 1
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from conversations.api.serializers.chat import AnswerSerializer, FailureSerializer
 from conversations.failures import failure
-from conversations.models import Task
+from conversations.models import Step, Task
 from conversations.progress import progress_of
 from conversations.selectors import find_answer
 from conversations.states import StepKind, StepStatus, TaskStatus, Wanted
@@ -27,6 +27,7 @@ class StepSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(StepStatus.choices)
     agent = serializers.CharField(source="agent_slug")
     reason = serializers.CharField()
+    input = serializers.SerializerMethodField()
     output = serializers.DictField()
     llm = serializers.CharField()
     input_tokens = serializers.IntegerField()
@@ -35,6 +36,11 @@ class StepSerializer(serializers.Serializer[Any]):
     duration_ms = serializers.FloatField()
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_input(self, step: Step) -> dict[str, Any]:
+        """What a tool was called with, or a person asked; empty for other steps."""
+        is_told = step.kind in {StepKind.TOOL, StepKind.HUMAN, StepKind.HANDOFF}
+        return dict(step.input) if is_told else {}
 
 
 class TaskSummarySerializer(serializers.Serializer[Any]):
