@@ -21,6 +21,7 @@ BODY = {
     "task_id": NO_SUCH_ID,
     "session_id": NO_SUCH_ID,
     "after_step": 0,
+    "action": "approve",
     "requests": [{"message": "x"}],
     "name": "x",
     "cron": "0 9 * * *",
@@ -32,6 +33,7 @@ _SCHEDULE = f"schedules/{NO_SUCH_ID}"
 _INBOUND = f"inbound-webhooks/{NO_SUCH_ID}"
 _ENDPOINT = f"webhook-endpoints/{NO_SUCH_ID}"
 _DELIVERY = f"webhook-deliveries/{NO_SUCH_ID}"
+_PROMPT = f"prompts/{NO_SUCH_ID}"
 
 CALLS = [
     ("POST", "chat/send", Scope.CHAT_WRITE),
@@ -60,6 +62,7 @@ CALLS = [
     ("POST", "ws/tickets", Scope.CHAT_WRITE),
     ("GET", "/ws/stats", Scope.TASKS_READ),
     ("GET", "agents", Scope.AGENTS_READ),
+    ("GET", "usage", Scope.USAGE_READ),
     ("GET", "schedules", Scope.SCHEDULES_MANAGE),
     ("POST", "schedules", Scope.SCHEDULES_MANAGE),
     ("GET", _SCHEDULE, Scope.SCHEDULES_MANAGE),
@@ -80,6 +83,22 @@ CALLS = [
     ("GET", f"{_ENDPOINT}/deliveries", Scope.WEBHOOKS_MANAGE),
     ("GET", _DELIVERY, Scope.WEBHOOKS_MANAGE),
     ("POST", f"{_DELIVERY}/replay", Scope.WEBHOOKS_MANAGE),
+    ("POST", "execute", Scope.CHAT_WRITE),
+    ("POST", f"tasks/{NO_SUCH_ID}/input", Scope.TASKS_CONTROL),
+    ("GET", "inputs", Scope.TASKS_READ),
+    ("GET", "usage", Scope.USAGE_READ),
+    ("GET", "prompts", Scope.PROMPTS_READ),
+    ("GET", _PROMPT, Scope.PROMPTS_READ),
+    ("GET", f"{_PROMPT}/versions", Scope.PROMPTS_READ),
+    ("POST", f"{_PROMPT}/versions", Scope.PROMPTS_WRITE),
+    ("GET", f"{_PROMPT}/versions/1", Scope.PROMPTS_READ),
+    ("GET", f"{_PROMPT}/versions/1/parts", Scope.PROMPTS_READ),
+    ("POST", f"{_PROMPT}/versions/1/render", Scope.PROMPTS_READ),
+    ("POST", f"{_PROMPT}/versions/1/publish", Scope.PROMPTS_WRITE),
+    ("GET", f"{_PROMPT}/labels", Scope.PROMPTS_READ),
+    ("GET", f"{_PROMPT}/labels/{NO_SUCH_ID}", Scope.PROMPTS_READ),
+    ("PUT", f"{_PROMPT}/labels/{NO_SUCH_ID}", Scope.PROMPTS_WRITE),
+    ("DELETE", f"{_PROMPT}/labels/{NO_SUCH_ID}", Scope.PROMPTS_WRITE),
 ]
 
 
