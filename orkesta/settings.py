@@ -251,6 +251,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "agents", "description": "Who can answer."},
         {"name": "schedules", "description": "Messages that the clock posts."},
         {"name": "inbound webhooks", "description": "Addresses at which others launch tasks."},
+        {"name": "usage", "description": "What was used, and what it cost."},
         {"name": "webhooks", "description": "Addresses of yours that are told how tasks end."},
     ],
     "ENUM_NAME_OVERRIDES": {

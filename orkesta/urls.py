@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/v1/", include("conversations.api.trigger_urls")),
     path("api/v1/", include("routing.api.urls")),
     path("api/v1/", include("prompts.api.urls")),
+    path("api/v1/", include("tenants.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     # Last of `api/`: whatever is not listed above is a problem, not a page.

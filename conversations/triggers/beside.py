@@ -7,22 +7,24 @@ from contextlib import asynccontextmanager
 
 from conversations.triggers.dispatcher import WebhookDispatcher
 from conversations.triggers.ticker import ScheduleTicker
+from conversations.triggers.usage import UsageTicker
 
 logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def triggers_running() -> AsyncIterator[None]:
-    """Fire schedules and send webhooks while the block runs."""
-    ticker, dispatcher = ScheduleTicker(), WebhookDispatcher()
-    tasks = [asyncio.create_task(loop.run_forever()) for loop in (ticker, dispatcher)]
+    """Fire schedules, send webhooks and sum usage while the block runs."""
+    dispatcher = WebhookDispatcher()
+    loops = (ScheduleTicker(), dispatcher, UsageTicker())
+    tasks = [asyncio.create_task(loop.run_forever()) for loop in loops]
     for task in tasks:
         task.add_done_callback(_log_end)
     try:
         yield
     finally:
-        ticker.stop()
-        dispatcher.stop()
+        for loop in loops:
+            loop.stop()
         await asyncio.wait(tasks)
         await dispatcher.aclose()
 

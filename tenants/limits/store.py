@@ -107,8 +107,8 @@ return {1, now, unpack(after)}
 
 
 class RedisLimitStore:
-    """Limits shared by all processes. While Redis is gone each of `num_processes` counts for itself,
-    up to its share of the limits, and says so (`degraded`).
+    """Limits shared by all processes. While Redis is gone each of `num_processes` counts alone, up
+    to its share of the limits, and says so (`degraded`).
     """
 
     def __init__(

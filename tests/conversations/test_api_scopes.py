@@ -62,7 +62,6 @@ CALLS = [
     ("POST", "ws/tickets", Scope.CHAT_WRITE),
     ("GET", "/ws/stats", Scope.TASKS_READ),
     ("GET", "agents", Scope.AGENTS_READ),
-    ("GET", "usage", Scope.USAGE_READ),
     ("GET", "schedules", Scope.SCHEDULES_MANAGE),
     ("POST", "schedules", Scope.SCHEDULES_MANAGE),
     ("GET", _SCHEDULE, Scope.SCHEDULES_MANAGE),

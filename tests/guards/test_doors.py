@@ -15,6 +15,7 @@ VENDORS = {
     "environs": ("orkesta/env.py",),
     # The ground floor turns ScopeError into a problem; it cannot ask tenants for the name.
     "django_scopes": ("tenants/scope.py", "tenants/statements.py", "orkesta/api/problems.py"),
+    "genai_prices": ("tenants/usage/prices.py",),
     "tiktoken": ("prompts/tokens.py",),
 }
 #: Who may tell watchers of something: acts, the numbered log, and the engine's store.
