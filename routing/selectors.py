@@ -1,12 +1,18 @@
 """Reads of the routing room, under an active tenant scope."""
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from routing.models import Agent
+from routing.models import Agent, AgentTool, Tool
 
 
 def list_agents() -> QuerySet[Agent]:
-    return Agent.objects.filter(is_active=True).select_related("prompt").order_by("name")
+    chosen = AgentTool.objects.select_related("tool").order_by("tool__name")
+    rows = Agent.objects.filter(is_active=True).select_related("prompt")
+    return rows.prefetch_related(Prefetch("agent_tools", chosen)).order_by("name")
+
+
+def list_tools() -> QuerySet[Tool]:
+    return Tool.objects.select_related("mcp_server").order_by("name")
 
 
 def has_active_agent(slug: str) -> bool:

@@ -1,15 +1,20 @@
 """What agents can do: tools, the MCP servers that offer some of them, and who may use which."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orkesta.crypto import SealedTextField, Secret, seal, unseal
+from orkesta.errors import Invalid
 from orkesta.ids import uuid7
 from routing.endpoints import validate_called_url
+from routing.tools.http_plan import HttpPlan, check_plan, read_places
+from routing.tools.schema import check_parameters, check_schema
 from routing.tools.values import Recovery, Risk, ToolKind
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
@@ -36,6 +41,17 @@ RECOVERIES: Final = [
 validate_tool_name = RegexValidator(
     r"\A[a-zA-Z0-9_-]{1,64}\Z", _("Use 1 to 64 letters, digits, hyphens and underscores.")
 )
+
+
+class ToolState(models.TextChoices):
+    """What has become of a tool."""
+
+    ACTIVE = "active", _("Active")
+    INACTIVE = "inactive", _("Switched off")
+    QUARANTINED = "quarantined", _("Changed: waits for approval")
+    MISSING = "missing", _("Gone from its server")
+
+
 _TIMEOUT: Final = [MinValueValidator(0.1), MaxValueValidator(MAX_TOOL_SECONDS)]
 
 
@@ -200,6 +216,50 @@ class Tool(TenantModel):
     @property
     def secret(self) -> Secret:
         return unseal(self, "sealed_secret")
+
+    @property
+    def state(self) -> ToolState:
+        """Whether agents have it, and if not, why not."""
+        if self.is_missing:
+            return ToolState.MISSING
+        if self.is_quarantined:
+            return ToolState.QUARANTINED
+        return ToolState.ACTIVE if self.is_active else ToolState.INACTIVE
+
+    def clean(self) -> None:
+        super().clean()
+        _checked("parameters", check_parameters, self.parameters)
+        if self.output_schema is not None:
+            _checked("output_schema", check_schema, self.output_schema)
+        if self.kind == ToolKind.HTTP:
+            _checked("url", self._check_plan)
+        if self.recovery == Recovery.CHECK and not (self.kind == ToolKind.HTTP and self.status_url):
+            raise ValidationError(
+                {"recovery": _("Only an HTTP tool with a status URL can be asked.")}
+            )
+
+    def _check_plan(self) -> None:
+        check_plan(self.plan, self.parameters)
+
+    @property
+    def plan(self) -> HttpPlan:
+        """What is sent where, for an HTTP tool; without its secret. Raises HttpPlanInvalid."""
+        return HttpPlan(
+            method=self.method,
+            url=self.url,
+            places=read_places(self.places),
+            body_format=self.body_format,
+            headers=self.headers,
+            secret_header=self.secret_header,
+            status_url=self.status_url,
+        )
+
+
+def _checked(field: str, check: Callable[..., None], *values: Any) -> None:
+    try:
+        check(*values)
+    except Invalid as exc:
+        raise ValidationError({field: exc.message}) from exc
 
 
 class AgentTool(TenantModel):

@@ -4,7 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from routing.models import Agent
+from orkesta.api.fields import Body, OptionalText, Text
+from routing.models import Agent, Tool
+from routing.tool_models import KINDS, RECOVERIES, RISKS, ToolState
+from routing.tools.openapi import MAX_DOCUMENT_CHARS, MAX_OPERATIONS
 
 
 class AgentSerializer(serializers.Serializer[Any]):
@@ -15,3 +18,53 @@ class AgentSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     kind = serializers.ChoiceField(Agent.Kind.choices)
     is_fallback = serializers.BooleanField(help_text="Answers when nobody else was decided on.")
+    tools = serializers.SerializerMethodField(help_text="Names of the tools it may use.")
+
+    def get_tools(self, agent: Agent) -> list[str]:
+        return [chosen.tool.name for chosen in agent.agent_tools.all()]
+
+
+class ToolSerializer(serializers.Serializer[Any]):
+    """Something that agents can do."""
+
+    name = serializers.CharField(help_text="What the model calls it by.")
+    title = serializers.CharField()
+    description = serializers.CharField(help_text="What the model reads of it.")
+    kind = serializers.ChoiceField(KINDS)
+    parameters = serializers.DictField(help_text="JSON Schema (2020-12) of its arguments.")
+    risk = serializers.ChoiceField(RISKS)
+    recovery = serializers.ChoiceField(
+        RECOVERIES, help_text="What is done with a call whose outcome a crash left unknown."
+    )
+    state = serializers.ChoiceField(ToolState.choices)
+    mcp_server = serializers.SerializerMethodField(help_text="Slug of its MCP server, if any.")
+
+    def get_mcp_server(self, tool: Tool) -> str | None:
+        return tool.mcp_server.slug if tool.mcp_server else None
+
+
+class ToolImportBodySerializer(Body):
+    """An OpenAPI 3 document, and which of its operations become tools."""
+
+    document = Text(max_length=MAX_DOCUMENT_CHARS, help_text="JSON or YAML, as text.")
+    base_url = OptionalText(
+        max_length=500, help_text="Where the API is, when the document does not say it."
+    )
+    operations = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        required=False,
+        max_length=MAX_OPERATIONS,
+        help_text="Names of the wanted ones; all that can be tools, when missing.",
+    )
+
+
+class RefusedOperationSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ToolImportSerializer(serializers.Serializer[Any]):
+    """What became of a document."""
+
+    tools = ToolSerializer(many=True)
+    refused = RefusedOperationSerializer(many=True, help_text="Operations that cannot be tools.")

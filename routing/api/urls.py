@@ -2,6 +2,10 @@
 
 from django.urls import path
 
-from routing.api.views import AgentListView
+from routing.api.views import AgentListView, ToolImportView, ToolListView
 
-urlpatterns = [path("agents", AgentListView.as_view(), name="agents")]
+urlpatterns = [
+    path("agents", AgentListView.as_view(), name="agents"),
+    path("tools", ToolListView.as_view(), name="tools"),
+    path("tools/imports", ToolImportView.as_view(), name="tool-imports"),
+]

@@ -2,6 +2,7 @@
 
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from uuid import UUID
 
 from orkesta.errors import OrkestaError
@@ -9,7 +10,6 @@ from routing.errors import ToolFailed
 from routing.tool_models import AgentTool, McpServer, Tool
 from routing.tools.builtin import BuiltinCaller, get_builtin
 from routing.tools.http import HttpCaller
-from routing.tools.http_plan import HttpPlan, read_places
 from routing.tools.mcp import McpCaller
 from routing.tools.mcp_session import McpTarget
 from routing.tools.schema import compile_schema, hash_of
@@ -67,25 +67,11 @@ def _caller(row: Tool, time_zone: str) -> ToolCaller:
     if row.kind == ToolKind.BUILTIN:
         return BuiltinCaller(get_builtin(row.builtin), time_zone)
     if row.kind == ToolKind.HTTP:
-        return HttpCaller(build_plan(row))
+        return HttpCaller(replace(row.plan, secret=row.secret))
     if row.mcp_server is None or not row.mcp_server.is_active:
         raise ToolFailed(f"The MCP server of {row.name} is switched off.")
     target = build_target(row.mcp_server)
     return McpCaller(target, row.remote_name, row.pk, row.pinned_hash)
-
-
-def build_plan(row: Tool) -> HttpPlan:
-    """The HTTP tool in `row`. Raises HttpPlanInvalid, SecretUnreadable."""
-    return HttpPlan(
-        method=row.method,
-        url=row.url,
-        places=read_places(row.places),
-        body_format=row.body_format,
-        headers=row.headers,
-        secret_header=row.secret_header,
-        secret=row.secret,
-        status_url=row.status_url,
-    )
 
 
 def build_target(row: McpServer) -> McpTarget:
