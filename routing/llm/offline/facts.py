@@ -81,6 +81,8 @@ TOPICS: Final = (
     ),
 )
 THRESHOLD: Final = 0.5
+#: From here a fact is what was asked for, even if a product was named on the way.
+CERTAIN: Final = 1.0
 
 
 def answering(facts: Sequence[Fact], text: str) -> list[Fact]:

@@ -11,6 +11,8 @@ from typing import Final
 from routing.llm.offline.catalogue import Mention
 from routing.llm.offline.conversation import Conversation, Tool
 from routing.llm.offline.dialogue import is_no, is_yes
+from routing.llm.offline.facts import CERTAIN, answering
+from routing.llm.offline.facts import score as certainty
 from routing.llm.offline.intents import weigh
 from routing.llm.offline.knowledge import listed_in, value_of
 from routing.llm.offline.lexicon import ORDER, PRODUCT
@@ -81,8 +83,27 @@ def _goal(talk: Conversation, tools: Sequence[Tool]) -> Tool | None:
     best = max(others, key=lambda tool: score(tool, text), default=None)
     if best is None or score(best, text) < THRESHOLD:
         return search if _asks_product(text) else None
+    if _is_told(talk) and not _is_specific(best, talk):
+        return None
     is_ready = best is search or arguments_of(best, Material(talk)) is not None
     return best if is_ready or not _names_thing(text) else search
+
+
+def _is_told(talk: Conversation) -> bool:
+    """True when the prompt itself holds the answer."""
+    text = talk.last_text
+    facts = answering(talk.briefing.facts, text)
+    return bool(facts) and certainty(facts[0], text) >= CERTAIN
+
+
+def _is_specific(tool: Tool, talk: Conversation) -> bool:
+    """True when the message says which one: by a code, or by asking for one of certain kind."""
+    if codes_in(talk.last_text):
+        return True
+    found = arguments_of(tool, Material(talk)) or {}
+    fields = tool.parameters.get("properties") or {}
+    usual = [field.get("default") for field in fields.values()] + [talk.briefing.customer]
+    return "?" in talk.last_text and any(value not in usual for value in found.values())
 
 
 def _confirms(talk: Conversation) -> bool:

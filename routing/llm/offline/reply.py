@@ -8,7 +8,7 @@ from routing.llm.offline.briefing import Briefing, Fact
 from routing.llm.offline.catalogue import Mention
 from routing.llm.offline.conversation import Conversation
 from routing.llm.offline.dialogue import asks_total, is_no, is_yes
-from routing.llm.offline.facts import answering, score
+from routing.llm.offline.facts import CERTAIN, answering, score
 from routing.llm.offline.intents import has_cue, weigh
 from routing.llm.offline.knowledge import listed_in, value_of
 from routing.llm.offline.language import Language
@@ -20,8 +20,6 @@ from routing.llm.offline.telling import told
 from routing.llm.offline.vocabulary import FILLERS, cues
 from routing.llm.offline.words import words
 
-#: From here a fact is what was asked for, even if a product was named on the way.
-CERTAIN: Final = 1.0
 MAX_TOPICS: Final = 4
 MAX_EXAMPLES: Final = 3
 
