@@ -25,10 +25,11 @@ class RunningShop:
 
     process: subprocess.Popen[str]
     url: str
+    token: str
 
     @asynccontextmanager
-    async def client(self, token: str = TOKEN) -> AsyncIterator[Client]:
-        headers = {"Authorization": f"Bearer {token}"}
+    async def client(self) -> AsyncIterator[Client]:
+        headers = {"Authorization": f"Bearer {self.token}"}
         async with (
             httpx2.AsyncClient(headers=headers, trust_env=False) as http,
             Client(streamable_http_client(self.url, http_client=http)) as client,
@@ -48,18 +49,18 @@ class RunningShop:
 
 
 @contextmanager
-def run_shop(data: Path) -> Iterator[RunningShop]:
+def run_shop(data: Path, *, token: str = TOKEN) -> Iterator[RunningShop]:
     """The server on this data file, until the block ends."""
     with subprocess.Popen(
         [sys.executable, "-m", "examples.ferreteria", "--data", data, "--ends-with-parent"],
         cwd=PROJECT_ROOT,
-        env=os.environ | {"FERRETERIA_TOKEN": TOKEN},
+        env=os.environ | {"FERRETERIA_TOKEN": token},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
         try:
-            yield RunningShop(process, process.stdout.readline().strip())
+            yield RunningShop(process, process.stdout.readline().strip(), token)
         finally:
             process.kill()

@@ -1,4 +1,4 @@
-"""Who may enter the demo tenants: logins and API keys, derived from the secret key.
+"""Who may enter the demo tenants: logins, API keys and a token, derived from the secret key.
 
 Derived, not stored: `make run` can show a working login and key at every start, and a copy of the
 database gives neither away. Another `ORCHESTRATOR_SECRET_KEY` gives other ones.
@@ -94,6 +94,11 @@ def password_of(username: str) -> str:
     digits = _derive(f"password {username}", CLEAR_DIGITS, NUM_GROUPS * GROUP_LENGTH)
     starts = range(0, len(digits), GROUP_LENGTH)
     return "-".join(digits[start : start + GROUP_LENGTH] for start in starts)
+
+
+def shop_token() -> str:
+    """What the demo's MCP server asks for."""
+    return _derive("token of the shop", ALPHABET, SECRET_LENGTH)
 
 
 def _keys(slug: str) -> list[tuple[NewKey, ApiKey | None]]:

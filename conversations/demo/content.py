@@ -1,11 +1,15 @@
 """The data files of a demo tenant, read into values."""
 
+import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 SLUGS: Final = ("ferreteria", "floreria")
+#: Stands in a prompt for the text of `catalogue.txt`.
+CATALOGUE: Final = "[[catalogue]]"
 _FOLDER: Final = Path(__file__).resolve().parent
 
 
@@ -17,6 +21,16 @@ class DemoAgent:
     intents: tuple[str, ...]
     prompt: str
     is_fallback: bool
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoServer:
+    """An MCP server, and its tools as it lists them (`tools/list` of the protocol)."""
+
+    slug: str
+    name: str
+    offered: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class DemoContent:
     agents: tuple[DemoAgent, ...]
     rules: tuple[DemoRule, ...]
     dialogues: tuple[Dialogue, ...]
+    server: DemoServer | None
 
 
 def read_content(slug: str) -> DemoContent:
@@ -66,19 +81,28 @@ def read_content(slug: str) -> DemoContent:
         agents=tuple(_agent(folder, row) for row in about["agents"]),
         rules=tuple(DemoRule(**row) for row in about["rules"]),
         dialogues=tuple(_dialogue(row) for row in dialogues),
+        server=_server(folder, about["mcp_server"]) if "mcp_server" in about else None,
     )
 
 
 def _agent(folder: Path, row: dict[str, Any]) -> DemoAgent:
-    catalogue = _text(folder / "catalogue.txt").strip()
+    prompt = _text(folder / f"{row['slug']}.md")
+    if CATALOGUE in prompt:
+        prompt = prompt.replace(CATALOGUE, _text(folder / "catalogue.txt").strip())
     return DemoAgent(
         slug=row["slug"],
         name=row["name"],
         description=row["description"],
         intents=tuple(row["intents"]),
-        prompt=_text(folder / f"{row['slug']}.md").replace("[[catalogue]]", catalogue).strip(),
+        prompt=prompt.strip(),
         is_fallback=row.get("is_fallback", False),
+        tools=tuple(row.get("tools", ())),
     )
+
+
+def _server(folder: Path, row: dict[str, Any]) -> DemoServer:
+    offered = json.loads(_text(folder / "tools.json"))["tools"]
+    return DemoServer(slug=row["slug"], name=row["name"], offered=tuple(offered))
 
 
 def _dialogue(row: dict[str, Any]) -> Dialogue:

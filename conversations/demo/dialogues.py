@@ -11,6 +11,7 @@ from conversations.engine.worker import Worker
 from conversations.services import close_session, open_session, post_message
 from routing.gateway import Gateway
 from routing.llm.client import LLMClient
+from routing.tools.connections import close_connections
 from tenants.models import Tenant
 from tenants.principals import Principal, Scope
 from tenants.scope import in_tenant, tenant_scope
@@ -54,3 +55,4 @@ async def _converse(
         while await worker.run_once():
             pass
     await gateway.aclose()
+    await close_connections()

@@ -12,7 +12,7 @@ from conversations.demo.content import SLUGS
 from orkesta.checks import ANY_ADDRESS
 from orkesta.env import PROJECT_ROOT
 
-QUESTION: Final = "¿Cuánto cuesta el tubo PVC de 1/2?"
+QUESTION: Final = "Necesito 10 tubos PVC de 1/2"
 CLIENT: Final = "examples/client/reconnecting_client.py"
 
 
@@ -22,8 +22,8 @@ def base_url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def ready_lines(host: str, port: int) -> list[str]:
-    """The lines; those about the demo tenant only where there is one."""
+def ready_lines(host: str, port: int, *, shop_url: str = "") -> list[str]:
+    """The lines; those about the demo tenant, and its MCP server, only where there is one."""
     url = base_url(host, port)
     lines = [f"Orkesta is running at {url}"]
     access = find_access(SLUGS[0])
@@ -36,6 +36,11 @@ def ready_lines(host: str, port: int) -> list[str]:
         f"Admin   {url}/admin/   user {access.username}   password {access.password}",
         f"Tenant  {access.tenant}",
         f"API key {access.api_key}",
+        *(
+            [f"Tools   {shop_url}   MCP server of the demo (examples/ferreteria)"]
+            if shop_url
+            else []
+        ),
         f"curl -s {url}/api/v1/chat/send -H 'Authorization: Bearer {access.api_key}'"
         f" -H 'Content-Type: application/json' -d '{body}'",
         f"{_python()} {CLIENT} --url {url} --key {access.api_key} '{QUESTION}'   # {socket}",

@@ -1,5 +1,7 @@
 """Writes the demo tenants: once, and then only what keeps their doors open."""
 
+from contextlib import ExitStack
+
 from django.conf import settings
 from django.db import transaction
 
@@ -7,6 +9,8 @@ from conversations.demo.access import OPERATOR, ensure_access, ensure_user
 from conversations.demo.content import SLUGS, DemoAgent, DemoContent, read_content
 from conversations.demo.dialogues import hold_dialogues
 from conversations.demo.endpoint import follow_environment, plant_offline_endpoint
+from conversations.demo.shop import shop_running
+from conversations.demo.tools import follow_shop, plant_tools
 from prompts.models import Prompt
 from prompts.services import publish_version, save_draft
 from routing.models import Agent, RoutingRule
@@ -15,26 +19,34 @@ from tenants.scope import tenant_scope
 from tenants.services import touch_configuration
 
 
-def seed_demo(*, has_dialogues: bool = True) -> list[str]:
+def seed_demo(*, has_dialogues: bool = True, shop_url: str | None = None) -> list[str]:
     """Have both demo tenants; the slugs of those that were new.
 
     What exists is kept as people left it, deletions included: a second run writes only a login or
-    a key that no longer works, and follows OPENAI_API_KEY.
+    a key that no longer works, and follows OPENAI_API_KEY and the MCP server at `shop_url`. Without
+    an address (None) that server is started for as long as the dialogues of a new tenant take.
     """
     contents = [read_content(slug) for slug in SLUGS]
-    new = [content.slug for content in contents if _seed(content, has_dialogues=has_dialogues)]
+    known = set(Tenant.objects.filter(slug__in=SLUGS).values_list("slug", flat=True))
+    with ExitStack() as stack:
+        if shop_url is None and has_dialogues and known < set(SLUGS):
+            shop_url = stack.enter_context(shop_running())
+        new = [c.slug for c in contents if _seed(c, has_dialogues=has_dialogues, shop_url=shop_url)]
     if settings.DEBUG:
         ensure_user(OPERATOR, is_superuser=True)
     return new
 
 
-def _seed(content: DemoContent, *, has_dialogues: bool) -> bool:
+def _seed(content: DemoContent, *, has_dialogues: bool, shop_url: str | None) -> bool:
     tenant = Tenant.objects.filter(slug=content.slug).first()
     is_new = tenant is None
     if tenant is None:
         tenant = _plant(content)
-        if has_dialogues:
-            hold_dialogues(tenant, content.dialogues)
+    if content.server is not None and shop_url:
+        with tenant_scope(tenant.id), transaction.atomic():
+            follow_shop(tenant, content.server.slug, shop_url)
+    if is_new and has_dialogues:
+        hold_dialogues(tenant, content.dialogues)
     with tenant_scope(tenant.id), transaction.atomic():
         ensure_access(tenant, content.owner)
         follow_environment(tenant)
@@ -55,6 +67,7 @@ def _plant(content: DemoContent) -> Tenant:
     with tenant_scope(tenant.id):
         plant_offline_endpoint()
         agents = {agent.slug: _plant_agent(agent) for agent in content.agents}
+        plant_tools(content, agents)
         for position, rule in enumerate(content.rules, start=1):
             row = RoutingRule(
                 name=rule.name,

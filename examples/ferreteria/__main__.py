@@ -1,6 +1,8 @@
 """`python -m examples.ferreteria`: the store's MCP server on this machine."""
 
 import argparse
+import asyncio
+import json
 import os
 import secrets
 import socket
@@ -10,7 +12,7 @@ from typing import Final
 import uvicorn
 
 from examples.ferreteria.guard import call_when_parent_is_gone
-from examples.ferreteria.server import PATH, build_app
+from examples.ferreteria.server import PATH, build_app, build_server
 from examples.ferreteria.shop import Shop
 
 HOST: Final = "127.0.0.1"
@@ -22,6 +24,9 @@ GRACE_SECONDS: Final = 2
 
 def main() -> None:
     options = _options()
+    if options.list:
+        print(asyncio.run(_listing(Shop(options.data))))
+        return
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
     shop = Shop(options.data)
     shop.prepare()
@@ -42,6 +47,15 @@ def main() -> None:
         server.run(sockets=[listener])
 
 
+async def _listing(shop: Shop) -> str:
+    """What `tools/list` answers, as JSON for people to read."""
+    tools = [
+        tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for tool in await build_server(shop).list_tools()
+    ]
+    return json.dumps({"tools": tools}, ensure_ascii=False, indent=1)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m examples.ferreteria",
@@ -52,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--ends-with-parent", action="store_true", help="End when standard input ends."
     )
+    parser.add_argument("--list", action="store_true", help="Print what it offers, and end.")
     return parser.parse_args()
 
 

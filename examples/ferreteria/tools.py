@@ -8,7 +8,7 @@ lost is answered again, and nothing happens twice.
 
 import sqlite3
 from collections.abc import Callable
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
@@ -26,6 +26,7 @@ WRITE: Final = ToolAnnotations(
 META_KEY: Final = "orkesta.dev/idempotency-key"
 
 Act = Callable[[sqlite3.Connection], dict[str, Any]]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Renglon(BaseModel):
@@ -51,6 +52,17 @@ def register_tools(server: MCPServer, shop: Shop) -> None:
     _register_orders(server, shop)
     _register_money(server, shop)
     _register_stock(server, shop)
+
+
+def _tool(server: MCPServer, title: str, annotations: ToolAnnotations) -> Callable[[F], F]:
+    """Offer a function by its name, its docstring (as one line) and its arguments."""
+
+    def register(function: F) -> F:
+        described = " ".join((function.__doc__ or "").split())
+        server.add_tool(function, title=title, description=described, annotations=annotations)
+        return function
+
+    return register
 
 
 def _answer(shop: Shop, act: Act) -> dict[str, Any]:
@@ -79,7 +91,7 @@ def _pairs(lines: list[Renglon]) -> list[tuple[str, int]]:
 
 
 def _register_catalogue(server: MCPServer, shop: Shop) -> None:
-    @server.tool(title="Buscar productos", annotations=READ)
+    @_tool(server, "Buscar productos", READ)
     def buscar_productos(
         consulta: Annotated[
             str, Field(description="Qué se busca, con sus palabras y medidas", max_length=200)
@@ -90,12 +102,12 @@ def _register_catalogue(server: MCPServer, shop: Shop) -> None:
         precio en pesos con IVA y existencia, el más parecido primero."""
         return _answer(shop, lambda db: {"productos": catalogue.search(db, consulta, limite)})
 
-    @server.tool(title="Consultar existencia", annotations=READ)
+    @_tool(server, "Consultar existencia", READ)
     def consultar_existencia(sku: Sku) -> dict[str, Any]:
         """Dice el precio y la existencia disponible de un artículo, por su clave (sku)."""
         return _answer(shop, lambda db: catalogue.product_wire(catalogue.get_product(db, sku)))
 
-    @server.tool(title="Cotizar", annotations=READ)
+    @_tool(server, "Cotizar", READ)
     def cotizar(renglones: Lines, entrega: Delivered = "tienda") -> dict[str, Any]:
         """Cotiza artículos con sus cantidades: importe por renglón, envío, total y qué falta en
         existencia. No aparta nada; para comprar se usa crear_pedido."""
@@ -104,7 +116,7 @@ def _register_catalogue(server: MCPServer, shop: Shop) -> None:
 
 
 def _register_orders(server: MCPServer, shop: Shop) -> None:
-    @server.tool(title="Crear pedido", annotations=WRITE)
+    @_tool(server, "Crear pedido", WRITE)
     def crear_pedido(
         ctx: Context,
         renglones: Lines,
@@ -128,19 +140,19 @@ def _register_orders(server: MCPServer, shop: Shop) -> None:
 
         return _answer_once(shop, ctx, asked, act)
 
-    @server.tool(title="Liga de pago", annotations=READ)
+    @_tool(server, "Liga de pago", READ)
     def liga_de_pago(folio: Folio) -> dict[str, Any]:
         """Da la liga (link) para pagar en línea un pedido o una factura, por su folio."""
         return _answer(shop, lambda db: orders.payment_link(db, folio))
 
-    @server.tool(title="Estado de un pedido", annotations=READ)
+    @_tool(server, "Estado de un pedido", READ)
     def estado_pedido(folio: Folio) -> dict[str, Any]:
         """Dice cómo va un pedido: estado, renglones, entrega y total, por su folio."""
         return _answer(shop, lambda db: orders.find_order(db, folio))
 
 
 def _register_money(server: MCPServer, shop: Shop) -> None:
-    @server.tool(title="Buscar clientes", annotations=READ)
+    @_tool(server, "Buscar clientes", READ)
     def buscar_clientes(
         consulta: Annotated[
             str, Field(description="Nombre, teléfono, correo o clave", min_length=2)
@@ -149,7 +161,7 @@ def _register_money(server: MCPServer, shop: Shop) -> None:
         """Busca clientes de la tienda; da su clave, nombre, teléfono y correo."""
         return _answer(shop, lambda db: {"clientes": money.find_customers(db, consulta)})
 
-    @server.tool(title="Buscar facturas", annotations=READ)
+    @_tool(server, "Buscar facturas", READ)
     def buscar_facturas(
         folio: Annotated[str, Field(description="Folio, como FAC-2041", max_length=20)] = "",
         cliente: Annotated[str, Field(description="Clave o nombre del cliente")] = "",
@@ -170,7 +182,7 @@ def _register_money(server: MCPServer, shop: Shop) -> None:
             },
         )
 
-    @server.tool(title="Historial de pagos", annotations=READ)
+    @_tool(server, "Historial de pagos", READ)
     def historial_de_pagos(
         cliente: Annotated[str, Field(description="Clave o nombre del cliente", min_length=2)],
     ) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def _register_money(server: MCPServer, shop: Shop) -> None:
         promesas."""
         return _answer(shop, lambda db: money.payment_history(db, cliente, shop.today()))
 
-    @server.tool(title="Registrar promesa de pago", annotations=WRITE)
+    @_tool(server, "Registrar promesa de pago", WRITE)
     def registrar_promesa_de_pago(
         ctx: Context,
         folio: Folio,
@@ -190,7 +202,7 @@ def _register_money(server: MCPServer, shop: Shop) -> None:
             shop, ctx, asked, lambda db: money.promise(db, folio, fecha, shop.today())
         )
 
-    @server.tool(title="Enviar recordatorio", annotations=WRITE)
+    @_tool(server, "Enviar recordatorio", WRITE)
     def enviar_recordatorio(
         ctx: Context,
         folio: Folio,
@@ -204,12 +216,12 @@ def _register_money(server: MCPServer, shop: Shop) -> None:
 
 
 def _register_stock(server: MCPServer, shop: Shop) -> None:
-    @server.tool(title="Existencias bajas", annotations=READ)
+    @_tool(server, "Existencias bajas", READ)
     def existencias_bajas() -> dict[str, Any]:
         """Da los artículos que están en su mínimo o por debajo, el más escaso primero."""
         return _answer(shop, lambda db: {"productos": stock.low_stock(db)})
 
-    @server.tool(title="Pronosticar demanda", annotations=READ)
+    @_tool(server, "Pronosticar demanda", READ)
     def pronosticar_demanda(
         sku: Sku,
         dias: Annotated[int, Field(description="Para cuántos días", ge=1, le=365)] = 30,
@@ -217,12 +229,12 @@ def _register_stock(server: MCPServer, shop: Shop) -> None:
         """Pronostica la venta de un artículo y cuánto conviene comprar."""
         return _answer(shop, lambda db: stock.forecast(db, sku, dias))
 
-    @server.tool(title="Buscar proveedores", annotations=READ)
+    @_tool(server, "Buscar proveedores", READ)
     def buscar_proveedores(sku: Sku) -> dict[str, Any]:
         """Dice qué proveedor surte un artículo, su teléfono y sus días de entrega."""
         return _answer(shop, lambda db: {"proveedores": stock.suppliers_of(db, sku)})
 
-    @server.tool(title="Crear orden de compra", annotations=WRITE)
+    @_tool(server, "Crear orden de compra", WRITE)
     def crear_orden_de_compra(
         ctx: Context,
         proveedor: Annotated[str, Field(description="Clave del proveedor, como PROV-01")],
@@ -235,7 +247,7 @@ def _register_stock(server: MCPServer, shop: Shop) -> None:
             shop, ctx, asked, lambda db: stock.purchase(db, proveedor, pairs, shop.today())
         )
 
-    @server.tool(title="Avisar al equipo", annotations=WRITE)
+    @_tool(server, "Avisar al equipo", WRITE)
     def avisar_al_equipo(
         ctx: Context,
         mensaje: Annotated[str, Field(description="El aviso", max_length=1000)],

@@ -6,7 +6,7 @@ and `fetch` judge every address when it is dialled. In production an egress prox
 """
 
 from orkesta.outbound.client import OutboundResponse, fetch, open_client
-from orkesta.outbound.configured import configured_policy
+from orkesta.outbound.configured import configured_policy, own_server_allowed
 from orkesta.outbound.errors import (
     OutboundBlocked,
     OutboundTimeout,
@@ -37,5 +37,6 @@ __all__ = [
     "fetch",
     "open_client",
     "outbound_error",
+    "own_server_allowed",
     "quick_transport",
 ]

@@ -73,8 +73,10 @@ def test_the_hardware_store_has_what_the_mission_asks_for() -> None:
     assert [agent.slug for agent in content.agents] == ["catalogo", "pedidos", "pagos", "recepcion"]
     assert next(agent.slug for agent in content.agents if agent.is_fallback) == "recepcion"
     assert len(content.rules) >= 8
-    catalogue = content.agents[0].prompt.split("SKU | nombre | unidad | precio | stock\n")[1]
-    products = [line.split(" | ") for line in catalogue.split("\n\n")[0].splitlines()]
-    assert len(products) >= 40
-    assert all(len(columns) == 5 and columns[3].startswith("$") for columns in products)
-    assert len({columns[0] for columns in products}) == len(products)
+    tools = {agent.slug: set(agent.tools) for agent in content.agents}
+    assert {"buscar_productos", "cotizar"} <= tools["catalogo"]
+    assert {"cotizar", "crear_pedido", "liga_de_pago"} <= tools["pedidos"]
+    assert {"buscar_facturas", "liga_de_pago"} <= tools["pagos"]
+    assert content.server is not None
+    assert set().union(*tools.values()) <= {tool["name"] for tool in content.server.offered}
+    assert all("$68" not in agent.prompt for agent in content.agents)

@@ -5,6 +5,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from conversations.demo.content import read_content
+from examples.ferreteria.shop import CATALOGUE
 from tests.shop import RunningShop, run_shop
 
 pytestmark = pytest.mark.xdist_group("shop")
@@ -31,6 +33,16 @@ async def test_it_says_what_each_tool_is_for(shop: RunningShop) -> None:
         "crear_orden_de_compra",
         "avisar_al_equipo",
     }
+
+
+async def test_it_offers_exactly_what_the_demo_is_seeded_with(shop: RunningShop) -> None:
+    async with shop.client() as client:
+        offered = (await client.list_tools()).tools
+    server = read_content("ferreteria").server
+    assert server is not None
+    assert [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in offered] == [
+        dict(tool) for tool in server.offered
+    ], "python -m examples.ferreteria --list > conversations/demo/ferreteria/tools.json"
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ñ"])
@@ -154,6 +166,14 @@ async def test_low_stock_leads_to_a_purchase(shop: RunningShop) -> None:
     )
     assert bought["folio"].startswith("OC-")
     assert bought["renglones"] == lines
+
+
+def test_its_catalogue_is_one_that_a_store_could_live_on() -> None:
+    lines = CATALOGUE.read_text(encoding="utf-8").splitlines()[1:]
+    products = [line.split(" | ") for line in lines]
+    assert len(products) >= 40
+    assert all(len(columns) == 5 and columns[3].startswith("$") for columns in products)
+    assert len({columns[0] for columns in products}) == len(products)
 
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:

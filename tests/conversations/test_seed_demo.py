@@ -1,18 +1,25 @@
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from conversations.demo.access import DemoAccess, find_access
+from conversations.demo.access import DemoAccess, find_access, shop_token
 from conversations.demo.seed import seed_demo
 from conversations.models import Message, Session, Step, Task
+from orkesta.outbound import own_server_allowed
 from prompts.models import PromptVersion
 from routing.models import Agent, LLMEndpoint, RoutingRule
+from routing.tool_models import McpServer, Tool
 from tenants.authentication import authenticate_key
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import revoke_api_key
+from tests.shop import run_shop
 
 OPENAI = {"api_key": "sk-first-0123456789", "base_url": "https://llm.example/v1", "model": "gpt-x"}
 
@@ -43,6 +50,9 @@ def test_both_tenants_have_what_they_need() -> None:
             assert {agent.prompt_id for agent in agents} == {row.prompt_id for row in published}
             assert agents.filter(is_fallback=True).count() == 1
             assert RoutingRule.objects.count() >= 4
+            used = Tool.objects.filter(agent_tools__isnull=False)
+            assert used.exists() == (slug == "ferreteria")
+            assert all(tool.is_active and not tool.is_quarantined for tool in used)
 
 
 @pytest.mark.django_db
@@ -190,9 +200,37 @@ def test_an_address_that_is_none_is_refused_in_words(settings: Settings) -> None
         call_command("seed_demo", "--without-conversations", skip_checks=True)
 
 
+def server_row() -> McpServer:
+    with tenant_scope(Tenant.objects.get(slug="ferreteria").id):
+        return McpServer.objects.get()
+
+
+@pytest.mark.django_db
+def test_the_mcp_server_is_followed_to_where_it_listens() -> None:
+    seed()
+    version = Tenant.objects.get(slug="ferreteria").config_version
+    seed_demo(shop_url="http://127.0.0.1:4711/mcp")
+    assert server_row().url == "http://127.0.0.1:4711/mcp"
+    assert server_row().secret.reveal() == f"Bearer {shop_token()}"
+    assert Tenant.objects.get(slug="ferreteria").config_version > version
+    row = server_row()
+    with tenant_scope(row.tenant_id):
+        McpServer.objects.update(url="https://mcp.example/mcp")
+    seed_demo(shop_url="http://127.0.0.1:4712/mcp")
+    assert server_row().url == "https://mcp.example/mcp"
+    with tenant_scope(row.tenant_id):
+        McpServer.objects.all().delete()
+    seed_demo(shop_url="http://127.0.0.1:4713/mcp")
+    with tenant_scope(row.tenant_id):
+        assert not McpServer.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
-def test_customers_were_answered_as_any_others_are() -> None:
-    assert seed_demo() == ["ferreteria", "floreria"]
+def test_customers_were_answered_as_any_others_are(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        shop = stack.enter_context(run_shop(tmp_path / "shop.sqlite3", token=shop_token()))
+        stack.enter_context(own_server_allowed(urlsplit(shop.url).netloc))
+        assert seed_demo(shop_url=shop.url) == ["ferreteria", "floreria"]
     with tenant_scope(Tenant.objects.get(slug="ferreteria").id):
         assert set(Task.objects.values_list("status", flat=True)) == {"completed"}
         asked = Message.objects.filter(role="user").count()
@@ -207,6 +245,8 @@ def test_customers_were_answered_as_any_others_are() -> None:
         )
         assert answer.agent_slug == "pedidos"
         assert "680.00" in answer.content
+        assert Message.objects.filter(content__contains="PED-1001").exists()
+        assert not Step.objects.filter(kind="tool").exclude(status="succeeded").exists()
 
 
 @pytest.mark.django_db

@@ -16,6 +16,9 @@ class Command(BaseCommand):
         " Running it again keeps what people changed."
     )
 
+    #: Where the demo's MCP server listens, from `serve --demo`, which started it.
+    stealth_options = ("shop_url",)
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--without-conversations", action="store_true", help="Leave out what customers said."
@@ -28,7 +31,10 @@ class Command(BaseCommand):
                 " could derive them too. `python -m orkesta.env > .env` makes fresh secrets."
             )
         try:
-            new = seed_demo(has_dialogues=not options["without_conversations"])
+            new = seed_demo(
+                has_dialogues=not options["without_conversations"],
+                shop_url=options.get("shop_url"),
+            )
         except OrkestaError as exc:
             raise CommandError(exc.message) from exc
         finally:
