@@ -7,7 +7,7 @@ snapshot of the version that its claim returned. Saving configuration bumps
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from threading import Lock
@@ -182,9 +182,13 @@ def _read(tenant: Tenant) -> TenantSnapshot:
 
 def read_rules() -> tuple[Rule, ...]:
     """The tenant's active rules, in order, as they are stored now."""
-    rows = RoutingRule.objects.filter(is_active=True, agent__is_active=True)
-    rules = map(_rule, rows.select_related("agent"))
-    return know_each_other([rule for rule in rules if rule is not None])
+    return compile_rules(RoutingRule.objects.select_related("agent"))
+
+
+def compile_rules(rows: Iterable[RoutingRule]) -> tuple[Rule, ...]:
+    """The active ones of these rows, of active agents, that can be used; in their order."""
+    active = [row for row in rows if row.is_active and row.agent.is_active]
+    return know_each_other([rule for row in active if (rule := _rule(row)) is not None])
 
 
 def _endpoint_of(

@@ -2,10 +2,18 @@
 
 from conversations.admin import (
     inbound_webhooks,
+    rule_replay,
     schedules,
     sessions,
     tasks,
     webhook_endpoints,
 )
 
-__all__ = ["inbound_webhooks", "schedules", "sessions", "tasks", "webhook_endpoints"]
+__all__ = [
+    "inbound_webhooks",
+    "rule_replay",
+    "schedules",
+    "sessions",
+    "tasks",
+    "webhook_endpoints",
+]
