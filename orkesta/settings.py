@@ -58,6 +58,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "orkesta.middleware.RequestIdMiddleware",
     "orkesta.api.middleware.ProblemMiddleware",
+    "orkesta.anonymous_doors.AnonymousDoorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -151,7 +152,12 @@ else:
     CHANNEL_LAYERS = {
         "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
     }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+_IN_PROCESS = "django.core.cache.backends.locmem.LocMemCache"
+CACHES = {
+    "default": {"BACKEND": _IN_PROCESS},
+    # One process may count for itself; of several, each would let through the whole limit.
+    "doors": {"BACKEND": "orkesta.door_cache.DoorCache" if REDIS_URL else _IN_PROCESS},
+}
 
 # --- Who is who -----------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = [
@@ -170,6 +176,20 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "orkesta.client_address.client_address"
+
+# Who calls where no key is asked for. `django_ratelimit` is no installed app: its check of caches
+# knows neither our cache nor that one process may count in its memory.
+ORKESTA_TRUSTED_PROXIES = ENV["ORCHESTRATOR_TRUSTED_PROXIES"]
+ORKESTA_HOOK_CALLS_PER_MINUTE = ENV["ORCHESTRATOR_HOOK_CALLS_PER_MINUTE"]
+ORKESTA_LOGINS_PER_MINUTE = ENV["ORCHESTRATOR_LOGINS_PER_MINUTE"]
+ORKESTA_SCHEMA_CALLS_PER_MINUTE = 60
+RATELIMIT_USE_CACHE = "doors"
+RATELIMIT_IP_META_KEY = "orkesta.client_address.client_address"
+# A counter that vanished turns nobody away.
+RATELIMIT_FAIL_OPEN = True
+if ORKESTA_TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_HTTPONLY = True

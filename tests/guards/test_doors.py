@@ -16,6 +16,7 @@ VENDORS = {
     # The ground floor turns ScopeError into a problem; it cannot ask tenants for the name.
     "django_scopes": ("tenants/scope.py", "tenants/statements.py", "orkesta/api/problems.py"),
     "genai_prices": ("tenants/usage/prices.py",),
+    "django_ratelimit": ("orkesta/anonymous_doors.py",),
     "tiktoken": ("prompts/tokens.py",),
 }
 #: Who may tell watchers of something: acts, the numbered log, and the engine's store.
