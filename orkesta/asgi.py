@@ -38,6 +38,11 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
     await _handler(scope, receive, send)
 
 
+async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    _begin()
+    await _sockets(scope, receive, send)
+
+
 async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Servers that announce their start (uvicorn does, daphne does not) are answered."""
     while True:
@@ -49,4 +54,4 @@ async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
             return
 
 
-application = ProtocolTypeRouter({"http": _http, "websocket": _sockets, "lifespan": _lifespan})
+application = ProtocolTypeRouter({"http": _http, "websocket": _websocket, "lifespan": _lifespan})
