@@ -34,7 +34,6 @@ DOORS: Final = (
     Door("hooks", "/hooks/", "ORKESTA_HOOK_CALLS_PER_MINUTE", _ANY),
     Door("login", "/admin/login/", "ORKESTA_LOGINS_PER_MINUTE", frozenset({"POST"})),
     Door("schema", "/api/schema/", "ORKESTA_SCHEMA_CALLS_PER_MINUTE", _ANY),
-    Door("health", "/health/detailed", "ORKESTA_SCHEMA_CALLS_PER_MINUTE", _ANY),
 )
 
 
@@ -63,7 +62,7 @@ def _seconds_to_wait(request: HttpRequest, door: Door) -> int:
 
 def _refused(request: HttpRequest, seconds: int) -> HttpResponse:
     error = RateLimited("Too many calls from your address.", retry_after=seconds)
-    if is_api(request) or not request.path.startswith("/admin/"):
+    if is_api(request):
         return problem_response(error, request)
     return HttpResponse(
         f"{error.message}\n",
