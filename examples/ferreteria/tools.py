@@ -50,7 +50,8 @@ def register_tools(server: MCPServer, shop: Shop) -> None:
     """Offer everything that the store can do."""
     _register_catalogue(server, shop)
     _register_orders(server, shop)
-    _register_money(server, shop)
+    _register_invoices(server, shop)
+    _register_dunning(server, shop)
     _register_stock(server, shop)
 
 
@@ -151,7 +152,7 @@ def _register_orders(server: MCPServer, shop: Shop) -> None:
         return _answer(shop, lambda db: orders.find_order(db, folio))
 
 
-def _register_money(server: MCPServer, shop: Shop) -> None:
+def _register_invoices(server: MCPServer, shop: Shop) -> None:
     @_tool(server, "Buscar clientes", READ)
     def buscar_clientes(
         consulta: Annotated[
@@ -190,6 +191,8 @@ def _register_money(server: MCPServer, shop: Shop) -> None:
         promesas."""
         return _answer(shop, lambda db: money.payment_history(db, cliente, shop.today()))
 
+
+def _register_dunning(server: MCPServer, shop: Shop) -> None:
     @_tool(server, "Registrar promesa de pago", WRITE)
     def registrar_promesa_de_pago(
         ctx: Context,
