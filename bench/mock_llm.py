@@ -3,8 +3,9 @@
     python -m bench.mock_llm [--port 0]        prints "listening on <port>" once it does
 
 It answers a request with a `response_format` at once and whole, filling the schema: the first
-value of each enum, 0.9 for numbers, "bench" for texts. Any other request is answered with a stream
-of 32 tokens, each in a write of its own as a real LLM would send them. `PUT /control
+value of each enum, 0.9 for numbers, "bench" for texts. One that asks for no stream (a summary) is
+answered with a sentence. Any other is answered with a stream of 32 tokens, each in a write of its
+own as a real LLM would send them. `PUT /control
 {"delay_seconds": 0.5}` makes every answer wait that long before its first byte; `GET /counts` tells
 how many of each kind were asked for.
 """
@@ -79,9 +80,9 @@ def _reply(body: Any, status: bytes = b"200 OK") -> bytes:
     return head % (status, len(data)) + data
 
 
-def decision(schema: dict[str, Any]) -> bytes:
-    """The whole answer to a classification."""
-    message = {"role": "assistant", "content": orjson.dumps(fill(schema)).decode()}
+def whole(content: str) -> bytes:
+    """An answer that is not streamed."""
+    message = {"role": "assistant", "content": content}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     body = {
         "id": "chatcmpl-bench",
@@ -99,7 +100,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.delay_seconds = 0.0
-        self.counts = {"decisions": 0, "streams": 0}
+        self.counts = {"decisions": 0, "summaries": 0, "streams": 0}
 
 
 class Connection(asyncio.Protocol):
@@ -138,7 +139,11 @@ class Connection(asyncio.Protocol):
         wanted = request.get("response_format")
         if wanted:
             self._desk.counts["decisions"] += 1
-            writes: tuple[bytes, ...] = (decision(wanted["json_schema"]["schema"]),)
+            filled = orjson.dumps(fill(wanted["json_schema"]["schema"])).decode()
+            writes: tuple[bytes, ...] = (whole(filled),)
+        elif not request.get("stream"):
+            self._desk.counts["summaries"] += 1
+            writes = (whole("De qué se ha hablado hasta ahora."),)
         else:
             self._desk.counts["streams"] += 1
             writes = STREAM

@@ -186,7 +186,7 @@ def _burst(load: Load) -> dict[str, float]:
 
 async def _calls(mock: Mock) -> int:
     counts = await _ask(mock, request("GET", "/counts", host=HOST))
-    return int(counts["decisions"] + counts["streams"])
+    return int(sum(counts.values()))
 
 
 async def _set_delay(mock: Mock, seconds: float) -> None:

@@ -7,13 +7,13 @@ consumer is made up for by the workers' own look at the table, one delivered twi
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from taskiq import AckableMessage, BrokerMessage
+from taskiq import AckableMessage
 from taskiq_redis import RedisStreamBroker
 
 from conversations import live
@@ -33,11 +33,10 @@ Wake = Callable[[UUID, bool], None]
 
 
 class _Doorbell(RedisStreamBroker):  # type: ignore[misc]
-    """taskiq's broker, with one round trip for a message or for many, and one for each wait.
+    """taskiq's broker, read with one round trip for whatever has come.
 
     Its own way of reading acknowledges each message by itself and then looks, under a lock, for
-    messages to reclaim; its own way of sending makes a client for each. Here what is read is
-    acknowledged by that, and nothing is ever reclaimed.
+    messages to reclaim. Here what is read is acknowledged by that, and nothing is ever reclaimed.
     """
 
     def __init__(self, url: str) -> None:
@@ -51,10 +50,6 @@ class _Doorbell(RedisStreamBroker):  # type: ignore[misc]
             socket_timeout=10.0,
         )
         self._client = Redis(connection_pool=self.connection_pool)
-
-    async def kick(self, message: BrokerMessage) -> None:
-        fields: Any = {"data": message.message}
-        await self._client.xadd(STREAM, fields, maxlen=MAX_LENGTH)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         while True:
@@ -80,15 +75,15 @@ class TaskStream:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._senders: dict[asyncio.AbstractEventLoop, tuple[RedisStreamBroker, Redis]] = {}
+        self._senders: dict[asyncio.AbstractEventLoop, _Sender] = {}
 
     def kick(self, task_id: UUID) -> None:
         """Wake one worker, from any thread; without a server's event loop nobody is woken."""
-        self._send(lambda broker, _: broker.kick(_message(task_id)))
+        self._send(task_id, is_signal=False)
 
     def signal(self, task_id: UUID) -> None:
         """Let all workers look at what is wanted of the task."""
-        self._send(lambda _, client: client.publish(SIGNALS, task_id.hex))
+        self._send(task_id, is_signal=True)
 
     async def listen(self, wake: Wake) -> None:
         """Call `wake` for every message, until cancelled. Redis may come and go meanwhile."""
@@ -125,37 +120,47 @@ class TaskStream:
         finally:
             await client.aclose()
 
-    def _send(self, send: Callable[[RedisStreamBroker, Redis], Awaitable[Any]]) -> None:
+    def _send(self, task_id: UUID, *, is_signal: bool) -> None:
         loop = live.server_loop()
         if loop is None:
             return
         try:
-            loop.call_soon_threadsafe(self._start, loop, send)
+            loop.call_soon_threadsafe(self._put, loop, task_id, is_signal)
         except RuntimeError:  # closed since we looked: the workers' own look must do
             return
 
-    def _start(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        send: Callable[[RedisStreamBroker, Redis], Awaitable[Any]],
-    ) -> None:
+    def _put(self, loop: asyncio.AbstractEventLoop, task_id: UUID, is_signal: bool) -> None:
         if loop not in self._senders:
-            client = Redis.from_url(self._url, socket_timeout=RETRY_SECONDS)
-            self._senders = {loop: (_Doorbell(self._url), client)}
-        sending = loop.create_task(_quietly(send(*self._senders[loop])))
-        _background.add(sending)
-        sending.add_done_callback(_background.discard)
+            self._senders = {loop: _Sender(self._url)}
+        self._senders[loop].put(task_id, is_signal=is_signal)
 
 
-_background: set[asyncio.Task[None]] = set()
+class _Sender:
+    """Sends from one event loop. While a round trip is under way, the next one gathers."""
 
+    def __init__(self, url: str) -> None:
+        self._client = Redis.from_url(url, socket_timeout=RETRY_SECONDS)
+        self._waiting: list[tuple[UUID, bool]] = []
+        self._sending: asyncio.Task[None] | None = None
 
-async def _quietly(sending: Awaitable[Any]) -> None:
-    try:
-        await sending
-    except (RedisError, OSError) as exc:
-        logger.warning("A wake-up was lost, workers look by themselves: %r", exc)
+    def put(self, task_id: UUID, *, is_signal: bool) -> None:
+        self._waiting.append((task_id, is_signal))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_all())
 
+    async def _send_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._send(batch)
+            except (RedisError, OSError) as exc:
+                logger.warning("Wake-ups were lost, workers look by themselves: %r", exc)
 
-def _message(task_id: UUID) -> BrokerMessage:
-    return BrokerMessage(task_id=task_id.hex, task_name="wake", message=task_id.bytes, labels={})
+    async def _send(self, batch: Sequence[tuple[UUID, bool]]) -> None:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for task_id, is_signal in batch:
+                if is_signal:
+                    pipeline.publish(SIGNALS, task_id.hex)
+                else:
+                    pipeline.xadd(STREAM, {"data": task_id.bytes}, maxlen=MAX_LENGTH)
+            await pipeline.execute()
