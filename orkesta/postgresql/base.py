@@ -4,47 +4,47 @@ Threads are few and long-lived (`orkesta.http_handler`, `orkesta.database`), so 
 each the same connection again, after a round trip to see whether it still works. A server that has
 gone says so on the socket, and looking there costs one system call.
 
-While PostgreSQL is away one caller waits for it, and for a short while afterwards all others are
-refused at once.
+While PostgreSQL is away everybody is refused at once, and a thread of its own looks for the end of
+the outage. So whoever comes after the end is served, in a process that was idle meanwhile, too.
 """
 
 import select
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 from psycopg.sql import Literal
 
-#: After a failure only one caller in so many seconds tries again.
-PAUSE_SECONDS: Final = 0.5
+#: Between two looks whether PostgreSQL is back.
+PROBE_SECONDS: Final = 0.25
+#: A transaction whose process stands still (a paused machine) is ended, and with it its locks.
+IDLE_TRANSACTION_SECONDS: Final = 10
 
 
-@dataclass(slots=True)
 class _Outage:
-    """Whether connections can be had, as the threads of this process have found."""
+    """Whether connections can be had, as this process has found. Safe to share between threads."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    next_try_at: float | None = None  # monotonic seconds; None while all is well
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.is_on = False
 
-    def wait_for_turn(self) -> None:
-        """Raises OperationalError unless the caller may try."""
-        if self.next_try_at is None:
-            return
-        with self.lock:
-            now = time.monotonic()
-            if self.next_try_at is None or now >= self.next_try_at:
-                self.next_try_at = now + PAUSE_SECONDS
+    def begins(self, is_over: Callable[[], bool]) -> None:
+        """Refuse everybody until `is_over`."""
+        with self._lock:
+            if self.is_on:
                 return
-        raise OperationalError("The database did not answer a moment ago.")
+            self.is_on = True
+        threading.Thread(target=self._wait, args=(is_over,), name="outage", daemon=True).start()
 
-    def begins(self) -> None:
-        self.next_try_at = time.monotonic() + PAUSE_SECONDS
-
-    def is_over(self) -> None:
-        self.next_try_at = None
+    def _wait(self, is_over: Callable[[], bool]) -> None:
+        try:
+            while not is_over():
+                time.sleep(PROBE_SECONDS)
+        finally:
+            self.is_on = False
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -55,14 +55,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _outage: ClassVar[_Outage] = _Outage()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        self._outage.wait_for_turn()
+        if self._outage.is_on:
+            raise OperationalError("The database did not answer a moment ago.")
         try:
-            connection = super().get_new_connection(conn_params)
+            return super().get_new_connection(conn_params)
         except self.Database.OperationalError:
-            self._outage.begins()
+            self._outage.begins(lambda: self._is_there(conn_params))
             raise
-        self._outage.is_over()
-        return connection
+
+    def _is_there(self, conn_params: dict[str, Any]) -> bool:
+        try:
+            self.Database.connect(**conn_params).close()
+        except self.Database.OperationalError:
+            return False
+        return True
+
+    def _configure_connection(self, connection: Any) -> bool:
+        seconds = IDLE_TRANSACTION_SECONDS
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{seconds}s'")
+        super()._configure_connection(connection)  # type: ignore[misc]
+        return True
 
     def prepared_cursor(self) -> Any:
         """A cursor whose statements PostgreSQL plans once (`prepare_threshold`) and is then only
