@@ -78,6 +78,7 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("Live"), "sensors", "conversations.Task", "live"),
                 _link(_("Conversations"), "forum", "conversations.Session"),
                 _link(_("Tasks"), "task_alt", "conversations.Task"),
+                _link(_("Requests to people"), "how_to_reg", "conversations.InputRequest"),
             ],
         },
         {

@@ -2,6 +2,7 @@
 
 from conversations.admin import (
     inbound_webhooks,
+    inputs,
     rule_replay,
     schedules,
     sessions,
@@ -11,6 +12,7 @@ from conversations.admin import (
 
 __all__ = [
     "inbound_webhooks",
+    "inputs",
     "rule_replay",
     "schedules",
     "sessions",

@@ -10,11 +10,20 @@ from django.urls import reverse
 
 from conversations.admin.shown import duration, pretty_json
 from conversations.admin.transcript import agent_names
+from conversations.input_models import InputRequest
 from conversations.models import Message, Step, Task
 from conversations.selectors import list_steps
 from conversations.states import StepKind, StepStatus
 
-ICONS: Final = {StepKind.ROUTE: "alt_route", StepKind.MODEL: "neurology"}
+ICONS: Final = {
+    StepKind.ROUTE: "alt_route",
+    StepKind.MODEL: "neurology",
+    StepKind.TOOL: "build",
+    StepKind.HUMAN: "how_to_reg",
+    StepKind.HANDOFF: "swap_horiz",
+    StepKind.SUMMARY: "summarize",
+    StepKind.AGENT: "hub",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,11 @@ class Stop:
     def has_failed(self) -> bool:
         return self.step.status == "failed"
 
+    @property
+    def is_open(self) -> bool:
+        """Begun, and not finished: a call under way, or a person who has not answered."""
+        return self.step.status == "started"
+
 
 @dataclass(frozen=True, slots=True)
 class Kin:
@@ -55,12 +69,14 @@ class Timeline:
     took: str
     origin: Kin | None = None
     forks: Sequence[Kin] = ()
+    requests: Sequence[InputRequest] = ()
 
 
 def read_timeline(task: Task) -> Timeline:
-    """Everything that is known of the task, in five queries."""
+    """Everything that is known of the task, in six queries."""
     steps = list(list_steps(task.pk))
-    said = {message.role: message for message in task.messages.all()}
+    # The first of each: a later message of the customer's answers a question of the task's.
+    said = {message.role: message for message in task.messages.order_by("-seq")}
     names = agent_names({step.agent_slug for step in steps})
     longest = max((step.duration_ms for step in steps), default=0.0) or 1.0
     ended = task.finished_at and task.started_at and task.finished_at - task.started_at
@@ -76,6 +92,7 @@ def read_timeline(task: Task) -> Timeline:
         took=duration(ended or sum(step.duration_ms for step in steps)),
         origin=None if task.forked_from_id is None else _kin(task.forked_from_id),
         forks=[_kin(pk) for pk in task.forks.order_by("id").values_list("pk", flat=True)[:20]],
+        requests=list(task.inputs.order_by("id")),
     )
 
 
