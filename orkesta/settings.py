@@ -291,6 +291,16 @@ SPECTACULAR_SETTINGS = {
 
 # --- Orkesta's own --------------------------------------------------------------------------------
 ORKESTA_HOOK_PRINCIPAL = "conversations.triggers.inbound.find_principal"
+#: How much of a limit is used today, for tenants' pages; the rows live in storeys above.
+ORKESTA_GAUGES = {
+    "requests_per_minute": "conversations.gauges.busiest_minute",
+    "requests_per_session": "conversations.gauges.longest_session",
+    "max_concurrent_tasks": "conversations.gauges.running_tasks",
+    "max_sockets": "conversations.gauges.open_sockets",
+    "max_agents": "routing.gauges.agents",
+    "tokens_per_month": "tenants.usage.gauges.tokens",
+    "money_per_month": "tenants.usage.gauges.money",
+}
 ORKESTA_MAX_BODY_BYTES = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
 ORKESTA_MAX_MESSAGE_CHARS = ENV["ORCHESTRATOR_MAX_MESSAGE_CHARS"]
 ORKESTA_MAX_REQUESTS_PER_SESSION = ENV["ORCHESTRATOR_MAX_REQUESTS_PER_SESSION"]

@@ -79,6 +79,7 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("Conversations"), "forum", "conversations.Session"),
                 _link(_("Tasks"), "task_alt", "conversations.Task"),
                 _link(_("Requests to people"), "how_to_reg", "conversations.InputRequest"),
+                _link(_("Usage and budget"), "payments", "tenants.UsageDay"),
             ],
         },
         {
@@ -88,6 +89,8 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("Agents"), "smart_toy", "routing.Agent"),
                 _link(_("Prompts"), "edit_note", "prompts.Prompt"),
                 _link(_("Routing rules"), "alt_route", "routing.RoutingRule"),
+                _link(_("Tools"), "build", "routing.Tool"),
+                _link(_("MCP servers"), "dns", "routing.McpServer"),
                 _link(_("LLM endpoints"), "hub", "routing.LLMEndpoint"),
             ],
         },
@@ -110,6 +113,8 @@ def _navigation() -> list[dict[str, Any]]:
             "items": [
                 _link(_("Tenants"), "apartment", "tenants.Tenant"),
                 _link(_("Tiers"), "stacked_bar_chart", "tenants.Tier"),
+                _link(_("Tier overrides"), "tune", "tenants.TierOverride"),
+                _link(_("LLM prices"), "sell", "tenants.LLMPrice"),
                 _link(_("Members"), "group", "tenants.Membership"),
                 _link(_("API keys"), "key", "tenants.ApiKey"),
                 _link(_("Users"), "person", "auth.User"),

@@ -7,6 +7,7 @@ from conversations.admin import (
     schedules,
     sessions,
     tasks,
+    usage,
     webhook_endpoints,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "schedules",
     "sessions",
     "tasks",
+    "usage",
     "webhook_endpoints",
 ]

@@ -1,4 +1,4 @@
-"""What superusers look after: tenants and their tiers."""
+"""What superusers look after: tenants, and the base of pages like theirs."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from tenants.admin.model_admin import GuardedModelAdmin
 from tenants.admin.switch import switch_tenant
-from tenants.models import Membership, Tenant, Tier
+from tenants.models import Membership, Tenant
 from tenants.scope import scopes_disabled
 from tenants.services import touch_configuration
 
@@ -100,41 +100,3 @@ class TenantAdmin(SuperuserAdmin):
             tenant.pk,
             _("Enter"),
         )
-
-
-@admin.register(Tier)
-class TierAdmin(SuperuserAdmin):
-    list_display = (
-        "name",
-        "slug",
-        "requests_per_minute",
-        "requests_per_session",
-        "max_concurrent_tasks",
-        "tokens_per_month",
-        "retention_days",
-    )
-    search_fields = ("name", "slug")
-    fieldsets = (
-        (None, {"fields": (("name", "slug"),)}),
-        (
-            _("Limits"),
-            {
-                "fields": (
-                    ("requests_per_minute", "requests_per_session"),
-                    ("max_concurrent_tasks", "max_sockets"),
-                    ("max_agents", "tokens_per_month"),
-                    "retention_days",
-                ),
-                "description": _("An empty limit means unlimited."),
-            },
-        ),
-    )
-
-    def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: bool) -> None:
-        """Every tenant on the tier gets the new limits at its next task."""
-        if not change:
-            obj.save()
-            return
-        obj.save(update_fields=form.changed_data)
-        for tenant_id in Tenant.objects.filter(tier=obj).values_list("pk", flat=True):
-            touch_configuration(tenant_id)

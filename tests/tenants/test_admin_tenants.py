@@ -41,6 +41,7 @@ def test_a_tier_reaches_all_its_tenants(acme: House, rival: House) -> None:
     tier = acme.tenant.tier
     before = [acme.tenant.config_version, rival.tenant.config_version]
     form = {"name": tier.name, "slug": tier.slug, "requests_per_minute": 5, "retention_days": 30}
+    form["claim_priority"] = 5
     assert root().post("tenants_tier_change", tier.pk, **form).status_code == 302
     tier.refresh_from_db()
     assert tier.requests_per_minute == 5
