@@ -11,12 +11,15 @@ django.setup(set_prefix=False)
 
 # Models can be imported only now.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from conversations import live  # noqa: E402
 from conversations.connection_share import share_connections  # noqa: E402
 from conversations.consumers import SessionSocket, unknown_address  # noqa: E402
+from orkesta.checks import refuse_unsound_settings  # noqa: E402
 from orkesta.http_handler import PooledHandler, Receive, Scope, Send  # noqa: E402
+from orkesta.single_process import DatabaseInUse, stay_sole_process  # noqa: E402
 
 _handler = PooledHandler()
 _sockets = URLRouter(
@@ -48,6 +51,12 @@ async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            try:
+                refuse_unsound_settings()
+                stay_sole_process()
+            except (ImproperlyConfigured, DatabaseInUse) as exc:
+                await send({"type": "lifespan.startup.failed", "message": str(exc)})
+                return
             _begin()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
 #: SQLite before this may corrupt a database in WAL mode that several connections write
 #: (the "WAL-reset" bug, fixed in 3.51.3). One process, one writer at a time keeps clear of it.
@@ -30,12 +31,30 @@ Check = Callable[..., Findings]
 
 def register_checks() -> None:
     """Tell Django about the checks of this module; called once, when the apps are ready."""
-    for check in (check_secrets, check_hosts, check_origins):
+    for check in _of_security():
         register(check, Tags.security)
-    register(check_database, Tags.compatibility)
-    register(check_parts, Tags.compatibility)
-    register(check_lease, Tags.compatibility)
+    for check in _of_parts():
+        register(check, Tags.compatibility)
     register(check_sqlite_version, Tags.compatibility, deploy=True)
+
+
+def _of_security() -> list[Check]:
+    return [check_secrets, check_hosts, check_origins]
+
+
+def _of_parts() -> list[Check]:
+    return [check_database, check_parts, check_lease]
+
+
+def refuse_unsound_settings() -> None:
+    """What commands do before they start, for servers that are started without one.
+
+    Raises ImproperlyConfigured, which names each error.
+    """
+    found = [message for check in (*_of_security(), *_of_parts()) for message in check(None)]
+    errors = [f"({one.id}) {one.msg} {one.hint}" for one in found if one.is_serious()]
+    if errors:
+        raise ImproperlyConfigured("\n".join(errors))
 
 
 def check_secrets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Findings:

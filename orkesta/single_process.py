@@ -9,8 +9,9 @@ the process is, kill -9 included, and nothing stale is left to clean up.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from django.conf import settings
 
@@ -43,6 +44,16 @@ def sole_process() -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def stay_sole_process() -> None:
+    """`sole_process` until this process ends, for servers that are started without `manage.py
+    serve`. Raises DatabaseInUse.
+    """
+    _FOR_GOOD.enter_context(sole_process())
+
+
+_FOR_GOOD: Final = ExitStack()
 
 
 def _who_holds(lock: str, database: Path) -> str:
