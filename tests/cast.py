@@ -14,7 +14,7 @@ from tenants.scope import tenant_scope
 
 
 def make_tier(**values: Any) -> Tier:
-    values = {"slug": "standard", "name": "Standard"} | values
+    values = {"slug": "standard", "name": "Standard", "requests_per_minute": None} | values
     return Tier.objects.get_or_create(slug=values.pop("slug"), defaults=values)[0]
 
 

@@ -56,7 +56,9 @@ def _seed(content: DemoContent, *, has_dialogues: bool, shop_url: str | None) ->
 @transaction.atomic
 def _plant(content: DemoContent) -> Tenant:
     """All of a tenant's configuration, or nothing of it."""
-    tier, _ = Tier.objects.get_or_create(slug="demo", defaults={"name": "Demo"})
+    # Enough for whoever tries what the installation can bear.
+    limits = {"name": "Demo", "requests_per_minute": 100_000}
+    tier, _ = Tier.objects.get_or_create(slug="demo", defaults=limits)
     tenant = Tenant.objects.create(
         slug=content.slug,
         name=content.name,

@@ -16,7 +16,7 @@ def form_of(tier: Tier, **changes: Any) -> dict[str, Any]:
     values = {
         "name": tier.name,
         "slug": tier.slug,
-        "requests_per_minute": tier.requests_per_minute,
+        "requests_per_minute": tier.requests_per_minute or "",
         "retention_days": tier.retention_days,
         "claim_priority": tier.claim_priority,
     }
