@@ -11,6 +11,7 @@ from conversations.api.views.batches import (
 from conversations.api.views.chat import ChatCancelView, ChatSendView, ChatStatusView
 from conversations.api.views.execute import ExecuteView
 from conversations.api.views.inputs import InputListView, TaskInputView
+from conversations.api.views.routing_replay import RoutingReplayView
 from conversations.api.views.sessions import (
     SessionCloseView,
     SessionEventsView,
@@ -53,5 +54,6 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/events", SessionEventsView.as_view(), name="events"),
     path("sessions/<uuid:session_id>/stream", SessionStreamView.as_view(), name="session-stream"),
     path("sessions/<uuid:session_id>/close", SessionCloseView.as_view(), name="session-close"),
+    path("routing/replay", RoutingReplayView.as_view(), name="routing-replay"),
     path("ws/tickets", SocketTicketView.as_view(), name="ws-tickets"),
 ]

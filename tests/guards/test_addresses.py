@@ -39,6 +39,8 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 #: Addresses at which something new is made, of nothing that was there before.
 MADE_FROM_NOTHING = {
+    "routing-test",
+    "routing-replay",
     "sessions",
     "schedules",
     "inbound-webhooks",
