@@ -73,6 +73,6 @@ def _told(state: SessionState) -> str:
     parts = ["first message" if state.num_turns == 0 else f"turn {state.num_turns + 1}"]
     if state.active_agent:
         parts.append(f"with «{state.active_agent}»")
-    if state.idle_seconds:
+    if state.idle_seconds and state.idle_seconds >= 60:
         parts.append(f"after {state.idle_seconds / 60:.0f} min")
     return " ".join(parts)
