@@ -1,5 +1,5 @@
-"""The admin of who answers: agents, routing rules and LLM endpoints."""
+"""The admin of who answers: agents and their tools, routing rules, LLM endpoints."""
 
-from routing.admin import agents, endpoints, rules
+from routing.admin import agents, endpoints, mcp_servers, rules, tools
 
-__all__ = ["agents", "endpoints", "rules"]
+__all__ = ["agents", "endpoints", "mcp_servers", "rules", "tools"]

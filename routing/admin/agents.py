@@ -13,11 +13,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget
 
 from prompts.models import PromptVersion
 from routing.admin.fields import LinesField
-from routing.models import Agent, LLMEndpoint
+from routing.models import Agent, AgentTool, LLMEndpoint, Tool
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 
@@ -38,9 +38,37 @@ class AgentForm(TenantModelForm):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
 
+    tools = forms.ModelMultipleChoiceField(
+        label=_("Tools"),
+        queryset=Tool.objects.none(),
+        required=False,
+        help_text=_("What the agent may do. One that waits for approval is not offered to it."),
+        widget=UnfoldAdminSelect2MultipleWidget,
+    )
+
     class Meta:
         model = Agent
         fields: ClassVar = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "tools" in self.fields:
+            tools: Any = self.fields["tools"]
+            tools.queryset = Tool.objects.order_by("name")
+            tools.initial = list(self._chosen_tools().values_list("tool_id", flat=True))
+
+    def _chosen_tools(self) -> QuerySet[AgentTool]:
+        return AgentTool.objects.filter(agent_id=self.instance.pk)
+
+    def store_tools(self) -> None:
+        """Give the agent, which is saved, the tools that were chosen, and no others."""
+        if "tools" not in self.cleaned_data:
+            return
+        wanted = {tool.pk: tool for tool in self.cleaned_data["tools"]}
+        self._chosen_tools().exclude(tool_id__in=wanted).delete()
+        present = set(self._chosen_tools().values_list("tool_id", flat=True))
+        for pk in wanted.keys() - present:
+            AgentTool.objects.create(agent=self.instance, tool=wanted[pk])
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
@@ -103,13 +131,29 @@ class AgentAdmin(TenantModelAdmin):
             },
         ),
         (
+            _("Tools"),
+            {
+                "classes": ["tab"],
+                "fields": ("tools",),
+            },
+        ),
+        (
             _("Limits"),
             {
                 "classes": ["tab"],
                 "fields": (
                     ("max_steps", "max_tokens_per_step"),
+                    ("max_task_tokens", "max_task_seconds"),
                     ("timeout_seconds", "while_busy"),
+                    "history_turns",
                 ),
+            },
+        ),
+        (
+            _("People and handoffs"),
+            {
+                "classes": ["tab"],
+                "fields": (("may_ask_human", "answer_hours"), "may_hand_off"),
             },
         ),
     )
@@ -152,6 +196,8 @@ class AgentAdmin(TenantModelAdmin):
             text = _("The fallback was “%(old)s”; it is “%(new)s” now.")
             self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
         super().save_model(request, obj, form, change)
+        if isinstance(form, AgentForm):
+            form.store_tools()
 
     def kept_because(self, row: Agent, going: list[Agent]) -> str:
         """The fallback goes last: without one, a message that nobody claims has no answer."""

@@ -1,23 +1,37 @@
 """LLM endpoints. The key is written and never read; a key belongs to the host it was given for."""
 
-from typing import Any, ClassVar
+from time import perf_counter
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
+from orkesta.errors import OrkestaError
+from orkesta.outbound import configured_policy
+from routing.admin.breakers import BreakerAdmin
 from routing.endpoints import OFFLINE_URL
+from routing.llm.client import LLMClient
+from routing.llm.retry import RetryPolicy
+from routing.llm.types import Completion, LLMRequest, LLMTarget
 from routing.models import LLMEndpoint
 from tenants.admin.forms import TenantModelForm
-from tenants.admin.model_admin import TenantModelAdmin
 from tenants.models import Membership
+
+#: The smallest question there is.
+MAX_TRIAL_SECONDS: Final = 20.0
+_TRIAL: Final = LLMRequest([{"role": "user", "content": "ping"}], max_output_tokens=16)
 
 
 class EndpointForm(TenantModelForm):
@@ -81,14 +95,24 @@ class EndpointForm(TenantModelForm):
 
 
 @admin.register(LLMEndpoint)
-class LLMEndpointAdmin(TenantModelAdmin):
+class LLMEndpointAdmin(BreakerAdmin):
     form = EndpointForm
     edit_role = Membership.Role.OWNER
     empty_icon, empty_text = (
         "hub",
         _("An endpoint is the address of an LLM. The built-in model works without a key."),
     )
-    list_display = ("name", "llm", "address", "key", "num_agents", "default", "status")
+    list_display = (
+        "name",
+        "llm",
+        "address",
+        "key",
+        "num_agents",
+        "default",
+        "health",
+        "status",
+    )
+    change_form_outer_before_template = "orkesta/tools/endpoint.html"
     list_filter = ("is_active",)
     search_fields = ("name", "llm", "base_url")
 
@@ -105,6 +129,28 @@ class LLMEndpointAdmin(TenantModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LLMEndpoint]:
         rows: QuerySet[LLMEndpoint] = super().get_queryset(request)
         return rows.annotate(agent_count=Count("agents"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.try_endpoint))
+        address = path("<path:object_id>/try/", view, name="routing_llmendpoint_try")
+        return [address, *super().get_urls()]
+
+    def breaker_of(self, row: LLMEndpoint) -> str:
+        return f"llm:{row.name}"
+
+    def try_endpoint(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask the LLM for one word, past the breaker: a fragment of the page."""
+        row = self.get_object(request, object_id)
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        context: dict[str, Any] = {}
+        started = perf_counter()
+        try:
+            context["completion"] = async_to_sync(_ask)(_target(row))
+        except OrkestaError as exc:
+            context["failure"] = exc
+        context["milliseconds"] = (perf_counter() - started) * 1000
+        return render(request, "orkesta/tools/endpoint_tried.html", context)
 
     def save_model(self, request: HttpRequest, obj: LLMEndpoint, form: Any, change: bool) -> None:
         form.seal_key()
@@ -147,6 +193,25 @@ class LLMEndpointAdmin(TenantModelAdmin):
     @display(description=_("status"), label={"on": "success", "off": ""})
     def status(self, endpoint: LLMEndpoint) -> tuple[str, Any]:
         return ("on", _("Active")) if endpoint.is_active else ("off", _("Inactive"))
+
+
+def _target(row: LLMEndpoint) -> LLMTarget:
+    return LLMTarget(
+        name=row.name,
+        base_url=row.base_url,
+        api_key=row.api_key,
+        model=row.llm,
+        timeout_seconds=min(row.timeout_seconds, MAX_TRIAL_SECONDS),
+        tenant_id=str(row.tenant_id),
+    )
+
+
+async def _ask(target: LLMTarget) -> Completion:
+    client = LLMClient(retry=RetryPolicy(attempts=1), policy=configured_policy())
+    try:
+        return await client.complete(target, _TRIAL)
+    finally:
+        await client.aclose()
 
 
 def _host(url: str) -> str:

@@ -198,3 +198,11 @@ def approve_offer(*, tool: Tool) -> Tool:
     row.save()
     touch_configuration(row.tenant_id)
     return row
+
+
+@transaction.atomic
+def activate_tools(*, server: McpServer) -> int:
+    """Switch on the tools of `server` that are off; gives how many."""
+    number = server.tools.filter(is_active=False).update(is_active=True)
+    touch_configuration(server.tenant_id)
+    return number
