@@ -1,12 +1,14 @@
 """The demo's hardware store as a process beside the server: the MCP server of examples/ferreteria.
 
 It is a child that is told nothing of this installation but its own token. It ends with the server
-however that ends, and is started again when it crashes.
+however that ends, and is started again when it crashes. The socket it listens on is this process's:
+who calls while it starts waits a moment, and is not refused.
 """
 
 import logging
 import os
 import select
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +29,8 @@ from orkesta.outbound import own_server_allowed
 logger = logging.getLogger(__name__)
 
 MODULE: Final = "examples.ferreteria"
-SECONDS_TO_START: Final = 20.0
+HOST: Final = "127.0.0.1"
+SECONDS_TO_START: Final = 60.0
 SECONDS_TO_END: Final = 5.0
 #: Between a crash and the next start; doubled with each crash, until one start lasts.
 FIRST_PAUSE_SECONDS: Final = 0.2
@@ -54,30 +57,30 @@ def shop_running() -> Iterator[str]:
         logger.error("%s Agents of the demo are without tools.", exc.message)
         yield ""
         return
-    with own_server_allowed(urlsplit(url).netloc):
-        try:
+    try:
+        with own_server_allowed(urlsplit(url).netloc):
             yield url
-        finally:
-            shop.stop()
+    finally:
+        shop.stop()
 
 
 class ShopServer:
-    """The child process, and a thread that starts another, on the same port, when it crashes."""
+    """The child process, and a thread that starts another when it crashes."""
 
     def __init__(self) -> None:
+        self._listener = socket.create_server((HOST, 0))
         self._is_ending = Event()
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Its address, where it listens already. Raises ShopNotRunning."""
-        process = self._process = _launch(port=0)
+        """Its address, where it answers. Raises ShopNotRunning."""
+        process = self._process = _launch(self._listener)
         url = _first_line(process)
         if not url:
-            _end(process)
+            self.stop()
             raise ShopNotRunning
-        port = urlsplit(url).port or 0
-        Thread(target=self._watch, args=(process, port), name="shop", daemon=True).start()
+        Thread(target=self._watch, args=(process,), name="shop", daemon=True).start()
         return url
 
     def stop(self) -> None:
@@ -86,8 +89,9 @@ class ShopServer:
             process = self._process
         if process is not None:
             _end(process)
+        self._listener.close()
 
-    def _watch(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             started = monotonic()
@@ -102,17 +106,19 @@ class ShopServer:
             with self._lock:
                 if self._is_ending.is_set():
                     return
-                process = self._process = _launch(port=port)
+                process = self._process = _launch(self._listener)
 
 
-def _launch(*, port: int) -> subprocess.Popen[bytes]:
+def _launch(listener: socket.socket) -> subprocess.Popen[bytes]:
     """A child that ends when its standard input does: the kernel closes it with this process.
 
     In a session of its own, so that Ctrl-C in a terminal reaches this process alone, which ends it.
     """
-    command = [sys.executable, "-m", MODULE, "--port", str(port), "--data", str(_data_file())]
+    fd = listener.fileno()
+    command = [sys.executable, "-m", MODULE, "--fd", str(fd), "--data", str(_data_file())]
     return subprocess.Popen(
         [*command, "--ends-with-parent"],
+        pass_fds=[fd],
         cwd=PROJECT_ROOT,
         env={"PATH": os.environ.get("PATH", os.defpath), "FERRETERIA_TOKEN": shop_token()},
         stdin=subprocess.PIPE,

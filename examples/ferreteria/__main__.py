@@ -40,11 +40,17 @@ def main() -> None:
     if options.ends_with_parent:
         call_when_parent_is_gone(lambda: setattr(server, "should_exit", True))
     # Bound before it is announced, so that whoever reads the line can connect.
-    with socket.create_server((HOST, options.port)) as listener:
+    with _listener(options) as listener:
         print(f"http://{HOST}:{listener.getsockname()[1]}{PATH}", flush=True)
         if TOKEN_VARIABLE not in os.environ:
             print(f"Authorization: Bearer {token}", flush=True)
         server.run(sockets=[listener])
+
+
+def _listener(options: argparse.Namespace) -> socket.socket:
+    if options.fd is not None:
+        return socket.socket(fileno=options.fd)
+    return socket.create_server((HOST, options.port))
 
 
 async def _listing(shop: Shop) -> str:
@@ -62,6 +68,7 @@ def _options() -> argparse.Namespace:
         description=f"{__doc__} Its token is read from {TOKEN_VARIABLE}; without one it makes one.",
     )
     parser.add_argument("--port", type=int, default=0, help="Port to listen on (0: a free one).")
+    parser.add_argument("--fd", type=int, help="A socket of the parent's to listen on instead.")
     parser.add_argument("--data", type=Path, default=DATA, help=f"Its data file ({DATA}).")
     parser.add_argument(
         "--ends-with-parent", action="store_true", help="End when standard input ends."
