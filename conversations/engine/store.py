@@ -65,6 +65,8 @@ _NUM_STEPS: Final = Param("num_steps", IntegerField())
 _GOES_ON: Final = update(
     _undisturbed, lambda: {"num_steps": _NUM_STEPS, "num_crashes": 0}, returning=["id"]
 )
+#: A call that is begun is no progress yet: one that kills its process has to be found out.
+_BEGINS: Final = update(_undisturbed, lambda: {"num_steps": _NUM_STEPS}, returning=["id"])
 _COMPLETES: Final = update(
     _undisturbed,
     lambda: _changes(Outcome(TaskStatus.COMPLETED), 0) | {"num_steps": _NUM_STEPS},
@@ -140,7 +142,7 @@ def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> 
     not be made: somebody wanted the task cancelled or paused.
     """
     outcome = None
-    if not _holds(claim, None, num_steps):
+    if not _BEGINS(task_id=claim.task_id, attempt=claim.attempt, num_steps=num_steps):
         outcome = _obey_wish(claim, None, num_steps)
     told = [] if outcome else [facts.tool_called(claim, step)]
     if is_first:

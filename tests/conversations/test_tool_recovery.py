@@ -54,10 +54,12 @@ async def start(scene: Scene) -> tuple[Story, asyncio.Task[bool]]:
 
 async def kill(scene: Scene, running: asyncio.Task[bool]) -> None:
     """End the worker as `kill -9` does, and let its lease run out."""
-    for _, work in list(scene.worker.running.values()):
-        work.cancel()
-    running.cancel()
-    await asyncio.wait({running})
+    working = [work for _, work in scene.worker.running.values()]
+    # What a runner does goes on in a task of its own.
+    working += [one for one in asyncio.all_tasks() if "Runner._work" in repr(one.get_coro())]
+    for one in (running, *working):
+        one.cancel()
+    await asyncio.wait({running, *working})
 
     def expire() -> None:
         with scopes_disabled():
