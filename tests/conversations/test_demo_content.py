@@ -26,6 +26,7 @@ def rules_of(slug: str) -> list[Rule]:
         ("¿Cómo va mi pedido #10452?", "pedidos"),
         ("Me pueden cotizar una barda", "pedidos"),
         ("quiero comprar pintura", "pedidos"),
+        ("oiga, todavía no me entregan mi material", "pedidos"),
         ("Necesito factura", "pagos"),
         ("mi RFC es XAXX010101000", "pagos"),
         ("¿aceptan tarjeta?", "pagos"),
@@ -61,7 +62,7 @@ def test_a_demo_tenant_fits_together(slug: str) -> None:
     agents = {agent.slug for agent in content.agents}
     assert {rule.agent for rule in content.rules} <= agents
     assert sum(agent.is_fallback for agent in content.agents) == 1
-    assert {rule.kind for rule in content.rules} == {"keyword", "regex"}
+    assert {rule.kind for rule in content.rules} >= {"keyword", "regex"}
     assert len({dialogue.user_ref for dialogue in content.dialogues}) == len(content.dialogues)
     for agent in content.agents:
         assert check_source(agent.prompt).errors == ()
