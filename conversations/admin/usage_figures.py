@@ -28,7 +28,7 @@ class Row:
 
     name: str
     calls: int
-    tokens: int
+    tokens: str
     cost: str
     share: int
     is_assumed: bool
@@ -129,7 +129,7 @@ def _rows(lines: Sequence[Line], names: Mapping[str, str]) -> list[Row]:
         Row(
             name=names.get(line.group, line.group),
             calls=line.calls,
-            tokens=line.tokens,
+            tokens=number_format(line.tokens, force_grouping=True),
             cost=dollars(line.cost_nano),
             share=100 * line.cost_nano // most,
             is_assumed=line.unknown_price_calls > 0,
