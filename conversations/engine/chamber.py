@@ -56,7 +56,7 @@ class Chamber:
 
     async def run(self, claim: Claim) -> Fate:
         """Run the task to where its worker would bring it."""
-        async with self._used():
+        async with self.kept_open():
             if not await self._open():
                 return Fate.NEVER_BEGAN
             fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
@@ -67,6 +67,17 @@ class Chamber:
             finally:
                 self._inside.pop(claim.task_id, None)
 
+    @asynccontextmanager
+    async def kept_open(self) -> AsyncIterator[None]:
+        """The child stays while anybody is in here."""
+        self._num_users += 1
+        try:
+            yield
+        finally:
+            self._num_users -= 1
+            if not self._num_users:
+                self._close()
+
     def tell(self, order: str, task_id: UUID, **more: str) -> None:
         """Pass on an order to a task that is inside; to any other it means nothing."""
         if task_id in self._inside:
@@ -76,16 +87,6 @@ class Chamber:
         return task_id in self._inside
 
     # --- The child ----------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _used(self) -> AsyncIterator[None]:
-        self._num_users += 1
-        try:
-            yield
-        finally:
-            self._num_users -= 1
-            if not self._num_users:
-                self._close()
 
     async def _open(self) -> bool:
         """Whether a child is there and ready."""

@@ -37,7 +37,8 @@ class Quarantine:
         if claim.num_crashes < Suspicion.STRONG:
             entered.chamber = self._shared
             return await self._shared.run(claim)
-        async with self._alone:
+        # Entered while it waits, so that one child after another is not started for those in line.
+        async with self._cell.kept_open(), self._alone:
             entered.chamber = self._cell
             return await self._cell.run(claim)
 
