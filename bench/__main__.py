@@ -18,6 +18,7 @@ from bench import scenarios
 from bench.processes import ChildFailed, end_on_signals
 from bench.production import production
 from bench.report import Result, as_json, as_table
+from bench.resuming import a_dead_workers_turns
 from bench.rules import routing_among_rules
 from bench.scenarios import Bench
 from bench.setups import Mock, Setup, Shape, embedded, mock_llm
@@ -30,23 +31,37 @@ SERVED: dict[str, Callable[[Bench], Awaitable[Result]]] = {
     "D": scenarios.a_long_session,
 }
 SETUPS: dict[str, Setup] = {"embedded": embedded, "production": production}
-NAMES = (*SERVED, "G", "Q")
+CRASHES = "I"
+NAMES = (*SERVED, "G", "Q", CRASHES)
 
 
 def results(arguments: argparse.Namespace) -> Iterator[Result]:
     """One after the other; every process that is started is ended before this is."""
-    wanted = [name.upper() for name in arguments.scenario or NAMES]
+    is_production = arguments.setup == "production"
+    names = arguments.scenario or [name for name in NAMES if is_production or name != CRASHES]
+    wanted = [name.upper() for name in names]
     with ExitStack() as stack:
         served = [name for name in wanted if name in SERVED]
         if "G" in wanted:
             yield routing_among_rules()
-        if not served and "Q" not in wanted:
+        if not served and not {"Q", CRASHES} & set(wanted):
             return
         mock = stack.enter_context(mock_llm())
         if "Q" in wanted:
             yield statements_per_turn(mock, verbose=arguments.verbose)
         if served:
             yield from _served(mock, served, arguments)
+        if CRASHES in wanted:
+            yield _crashes(mock, arguments)
+
+
+def _crashes(mock: Mock, arguments: argparse.Namespace) -> Result:
+    """In a set-up of its own: one worker dies, and another one is there."""
+    shape = Shape(arguments.server, max(2, arguments.workers))
+    with SETUPS[arguments.setup](mock, shape) as orkesta, asyncio.Runner() as runner:
+        bench = Bench(arguments.setup, mock, orkesta, arguments.scale)
+        runner.run(scenarios.warm_up(bench))
+        return runner.run(a_dead_workers_turns(bench))
 
 
 def _served(mock: Mock, names: list[str], arguments: argparse.Namespace) -> Iterator[Result]:

@@ -93,7 +93,7 @@ async def a_thousand_at_once(bench: Bench) -> Result:
     """C: 1,000 customers speak in the same moment, and every LLM call takes half a second."""
     rows, failures = [], []
     count = bench.scaled(1000)
-    await _set_delay(bench.mock, 0.5)
+    await set_delay(bench.mock, 0.5)
     try:
         for variant in Variant:
             async with talking(bench.floor(variant), count) as talkers:
@@ -106,7 +106,7 @@ async def a_thousand_at_once(bench: Bench) -> Result:
             rows.append(Row(bench.name(variant), _burst(ours) | used))
             failures += floor.failures + ours.failures
     finally:
-        await _set_delay(bench.mock, 0.0)
+        await set_delay(bench.mock, 0.0)
     return Result(
         "C",
         f"{count:,} messages at once, each LLM call takes 0.5 s",
@@ -189,7 +189,7 @@ async def _calls(mock: Mock) -> int:
     return int(sum(counts.values()))
 
 
-async def _set_delay(mock: Mock, seconds: float) -> None:
+async def set_delay(mock: Mock, seconds: float) -> None:
     await _ask(mock, request("PUT", "/control", host=HOST, body={"delay_seconds": seconds}))
 
 
