@@ -14,9 +14,11 @@ rows and a slice are part of the statement.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from django.db import connection, models
@@ -27,6 +29,7 @@ Row = list[Any]
 Converters = Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
 #: Rows up to which an INSERT is prepared: each number of them is a statement of its own.
 MAX_PREPARED_ROWS: Final = 8
+_gathered: ContextVar[list[Sequence[models.Model]] | None] = ContextVar("gathered", default=None)
 _PLACE: Final = re.compile(r"%[s%]")
 
 
@@ -57,7 +60,7 @@ class _Built:
             param.adapted(values[param.name]) if isinstance(param, Param) else param
             for param in self.params
         ]
-        with _cursor() as cursor:
+        with statement_cursor() as cursor:
             cursor.execute(self.text, params)
             return [self._read(row) for row in cursor.fetchall()]
 
@@ -122,27 +125,68 @@ def insert(rows: Sequence[models.Model]) -> None:
     """Insert rows of one model in one statement, as `bulk_create` does, without reading back the
     keys that the database makes.
     """
-    fields, text, one_row = _insertion(type(rows[0]), connection.vendor)
+    gathered = _gathered.get()
+    if gathered is None:
+        _insert_all([rows])
+    else:
+        gathered.append(rows)
+
+
+@contextmanager
+def inserting_together() -> Iterator[None]:
+    """Where the database can do so (PostgreSQL), whatever is inserted within is sent at the end, as
+    one statement. So read nothing back before, and have a transaction around it.
+    """
+    if connection.vendor != "postgresql" or _gathered.get() is not None:
+        yield
+        return
+    groups: list[Sequence[models.Model]] = []
+    token = _gathered.set(groups)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    if groups:
+        _insert_all(groups)
+
+
+def _insert_all(groups: Sequence[Sequence[models.Model]]) -> None:
+    kinds = tuple((type(rows[0]), len(rows)) for rows in groups)
     params = [
         field.get_db_prep_save(getattr(row, field.attname), connection)
+        for rows in groups
         for row in rows
-        for field in fields
+        for field in _columns(type(row))
     ]
-    is_common = len(rows) <= MAX_PREPARED_ROWS
-    with _cursor() if is_common else connection.cursor() as cursor:
-        cursor.execute(text + ", ".join([one_row] * len(rows)), params)
-    for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
+    is_common = max(number for _, number in kinds) <= MAX_PREPARED_ROWS
+    with statement_cursor() if is_common else connection.cursor() as cursor:
+        cursor.execute(_insertion(kinds, connection.vendor), params)
+    for rows in groups:
+        for row in rows:
+            row._state.adding, row._state.db = False, connection.alias
 
 
 @cache
-def _insertion(model: type[models.Model], vendor: str) -> tuple[list[Any], str, str]:
-    fields = [f for f in model._meta.local_concrete_fields if not isinstance(f, models.AutoField)]
-    quote = connection.ops.quote_name
+def _columns(model: type[models.Model]) -> Sequence[Any]:
+    return [f for f in model._meta.local_concrete_fields if not isinstance(f, models.AutoField)]
+
+
+@lru_cache(maxsize=1024)
+def _insertion(kinds: Sequence[tuple[type[models.Model], int]], vendor: str) -> str:
+    """One INSERT for each model, all but the last in front of it."""
+    *earlier, last = [_one_insertion(model, number) for model, number in kinds]
+    if not earlier:
+        return last
+    parts = ", ".join(f"part{i} AS ({text})" for i, text in enumerate(earlier))
+    return f"WITH {parts} {last}"
+
+
+def _one_insertion(model: type[models.Model], num_rows: int) -> str:
+    quote, fields = connection.ops.quote_name, _columns(model)
     names = ", ".join(quote(str(field.column)) for field in fields)
     one_row = f"({', '.join(['%s'] * len(fields))})"
-    text = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES "  # noqa: S608 - no input
-    return fields, text, one_row
+    table = quote(model._meta.db_table)
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([one_row] * num_rows)}"  # noqa: S608
 
 
 def _built(text: str, params: Sequence[Any], converters: Converters) -> _Built:
@@ -161,8 +205,10 @@ def _built(text: str, params: Sequence[Any], converters: Converters) -> _Built:
     return _Built(text, [param for param in params if isinstance(param, Param)], converters)
 
 
-def _cursor() -> Any:
-    """One that lets the database plan a statement once, where it can."""
+def statement_cursor() -> Any:
+    """A cursor that lets the database plan a statement once, where it can. For statements whose
+    text is always the same.
+    """
     prepared = getattr(connection, "prepared_cursor", None)
     return connection.cursor() if prepared is None else prepared()
 

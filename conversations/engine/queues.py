@@ -12,6 +12,7 @@ from django.db.models import Count
 from conversations.engine.fairness import Queue
 from conversations.models import Task
 from conversations.states import TaskStatus
+from orkesta.statements import statement_cursor
 from tenants.models import Tenant, Tier, TierOverride
 
 #: Both databases go from tenant to tenant through the index of what is queued, and never over the
@@ -71,7 +72,7 @@ def _looking(vendor: str) -> str:
 
 def look() -> View:
     """What may be claimed, as of now."""
-    with connection.cursor() as cursor:
+    with statement_cursor() as cursor:
         cursor.execute(_looking(connection.vendor))
         (_, num_abandoned, *_), *found = cursor.fetchall()
     return View(bool(num_abandoned), [_queue(*row) for row in found])

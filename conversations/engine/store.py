@@ -40,7 +40,7 @@ from conversations.states import TERMINAL, StepKind, StepStatus, TaskStatus, Wan
 from orkesta.database import update_returning
 from orkesta.errors import StateConflict
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Param
+from orkesta.statements import Param, inserting_together
 from routing.hits import note_hit
 from routing.models import Agent
 from routing.snapshot import known_version
@@ -99,6 +99,7 @@ class Recorded:
 
 
 @transaction.atomic
+@inserting_together()
 def record(
     claim: Claim,
     *steps: StepRecord,
@@ -137,6 +138,7 @@ def record(
 
 
 @transaction.atomic
+@inserting_together()
 def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> Recorded:
     """Write that a call is about to be made, with its key, before it is. With an outcome it must
     not be made: somebody wanted the task cancelled or paused.
@@ -157,6 +159,7 @@ def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> 
 
 
 @transaction.atomic
+@inserting_together()
 def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool) -> Outcome:
     """Let the task wait for a person: the step that begins with the request, the request itself,
     and the status, together. Somebody who wanted the task cancelled gets that instead.
@@ -179,6 +182,7 @@ def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool
 
 
 @transaction.atomic
+@inserting_together()
 def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) -> None:
     """End the task, or hand it back to the queue, with the step that was interrupted, if any."""
     if not _fence(claim, _changes(outcome, step.number if step else None)):
@@ -194,6 +198,7 @@ def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) ->
 
 
 @transaction.atomic
+@inserting_together()
 def finish(claim: Claim, ending: Ending) -> None:
     """End a task whose last step had been recorded without its ending."""
     outcome = _ended(ending)

@@ -26,7 +26,7 @@ from conversations.services.sessions import check_is_open, lock_session, open_se
 from conversations.services.tasks import lock_task
 from conversations.states import InputAction, SessionStatus, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Param
+from orkesta.statements import Param, inserting_together
 from routing.selectors import has_active_agent
 from tenants.allowances import Allowance, allowance_of
 from tenants.principals import Principal
@@ -61,6 +61,7 @@ class PostedMessage:
 
 
 @transaction.atomic
+@inserting_together()
 def post_message(
     *,
     principal: Principal,
