@@ -15,7 +15,7 @@ from threading import Barrier
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import close_old_connections, connections, models
+from django.db import close_old_connections, connection, connections, models
 from django.db.models import sql
 
 P = ParamSpec("P")
@@ -60,6 +60,16 @@ def close_pool() -> None:
         pool.submit(close)
     pool.shutdown(wait=True)
     _pool.cache_clear()
+
+
+def take_turns(name: str) -> None:
+    """Let one transaction after another go on from here, of those that name the same thing; until
+    this one ends. To be called before rows are locked, never after.
+    """
+    if connection.vendor != "postgresql":
+        return  # SQLite has one writer at a time anyway
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 def update_returning(

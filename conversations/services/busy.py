@@ -12,6 +12,7 @@ from conversations.input_models import InputRequest
 from conversations.models import Session, Task
 from conversations.services.tasks import cancel_task
 from conversations.states import UNFINISHED, Audience, InputKind, InputStatus, TaskStatus
+from orkesta.database import take_turns
 from orkesta.errors import StateConflict
 from orkesta.statements import Param
 from routing.models import Agent
@@ -56,6 +57,8 @@ def make_room(*, session_id: UUID, agent_slug: str = "") -> UUID | None:
         while_busy = asked_for.values_list("while_busy", flat=True).first()
     if while_busy is None or while_busy == Agent.WhileBusy.ENQUEUE:
         return None
+    # Of two messages at once, each would else find the session free.
+    take_turns(f"session {session_id}")
     unfinished = Task.objects.filter(session_id=session_id, status__in=sorted(UNFINISHED))
     task_ids = list(unfinished.order_by("seq").values_list("pk", flat=True))
     if task_ids and while_busy == Agent.WhileBusy.REJECT:

@@ -1,13 +1,18 @@
 import asyncio
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 
 from conversations.errors import SessionBusy
-from conversations.models import Message
+from conversations.models import Message, Task
 from routing.models import Agent
 from tenants.scope import tenant_scope
-from tests.cast import House
+from tests.cast import House, make_session
 from tests.engine import Story, apost, ask_fake_llm, open_worker, post, run_until_idle, story_of
 from tests.fakes.llm_server import hangs, says
 
@@ -28,6 +33,47 @@ def test_it_refuses_a_message_when_the_agent_says_so(acme: House) -> None:
         post(acme, "dos", first.session_id, agent="desk")
     with tenant_scope(acme.id):
         assert Message.objects.count() == 1
+
+
+def at_once(house: House, session_id: UUID) -> list[bool]:
+    """Eight messages at the same moment: whether each was taken."""
+    start = Barrier(8)
+
+    def send(number: int) -> bool:
+        start.wait(10)
+        try:
+            post(house, f"mensaje {number}", session_id, agent="desk")
+        except SessionBusy:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(send, range(8)))
+
+
+def statuses(house: House) -> Counter[str]:
+    with tenant_scope(house.id):
+        return Counter(Task.objects.values_list("status", flat=True))
+
+
+def test_of_messages_at_once_it_takes_one_and_refuses_the_others(acme: House) -> None:
+    session = make_session(with_strategy(acme, "reject").tenant)
+    assert sum(at_once(acme, session.id)) == 1
+    assert statuses(acme) == {"queued": 1}
+
+
+def test_of_messages_at_once_the_last_interrupts_the_others(acme: House) -> None:
+    session = make_session(with_strategy(acme, "interrupt").tenant)
+    assert all(at_once(acme, session.id))
+    assert statuses(acme) == {"queued": 1, "cancelled": 7}
+
+
+def test_messages_at_once_all_wait_by_default(acme: House) -> None:
+    session = make_session(with_strategy(acme, "enqueue").tenant)
+    assert all(at_once(acme, session.id))
+    assert statuses(acme) == {"queued": 8}
 
 
 def test_it_takes_a_message_once_the_agent_is_free_again(acme: House) -> None:

@@ -11,6 +11,7 @@ CONFORMANCE = (
     "tests/conversations/test_claims.py",
     "tests/conversations/test_fair_turns.py",
     "tests/conversations/test_control_tasks.py",
+    "tests/conversations/test_message_while_busy.py",
     "tests/conversations/test_run_turn.py",
     "tests/conversations/test_resume_and_cancel.py",
     "tests/conversations/test_idempotency.py",
