@@ -121,12 +121,13 @@ def _succeeded(step: StepRecord, result: ToolResult, started: float) -> StepReco
 
 
 def _failed(step: StepRecord, error: OrkestaError, started: float) -> StepRecord:
-    detail = error.message[:1000]
+    output: dict[str, Any] = {"code": error.code, "detail": error.message[:1000]}
     if error.details.get("is_outcome_unknown"):
-        detail = f"{detail} It is not known whether it took effect; do not repeat it."
+        output["detail"] += " It is not known whether it took effect; do not repeat it."
+        output["is_outcome_unknown"] = True
     return replace(
         step,
         status=StepStatus.FAILED,
-        output={"code": error.code, "detail": detail},
+        output=output,
         duration_ms=since(started),
     )

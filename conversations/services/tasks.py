@@ -20,6 +20,7 @@ from conversations.services.sessions import check_is_open, lock_session
 from conversations.states import (
     TERMINAL,
     UNFINISHED,
+    StepKind,
     StepStatus,
     TaskStatus,
     Wanted,
@@ -167,14 +168,37 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStat
 
 
 def _steps_to_keep(origin: Task, after_step: int | None) -> list[Step]:
-    """The first `after_step` steps, or with None all before the first failed one."""
-    steps = list(origin.steps.exclude(status=StepStatus.STARTED).order_by("number"))
+    """The first `after_step` steps, or with None all but the failed ones at the end. A failure
+    before that is a result that the task has gone on with.
+    """
     if after_step is None:
-        good = next((i for i, s in enumerate(steps) if s.status == StepStatus.FAILED), len(steps))
-        return steps[:good]
+        return _good_steps(list(origin.steps.order_by("number")))
+    steps = list(origin.steps.exclude(status=StepStatus.STARTED).order_by("number"))
     if not 0 <= after_step <= len(steps):
         raise StepNotFound
     return steps[:after_step]
+
+
+def _good_steps(steps: list[Step]) -> list[Step]:
+    """Without the failures at the end. But a call that was cut off may have had its effect: it is
+    not made again just because the task is.
+    """
+    steps = [step for step in map(_known, steps) if step.status != StepStatus.STARTED]
+    while steps and steps[-1].status == StepStatus.FAILED and not _may_have_acted(steps[-1]):
+        steps.pop()
+    return steps
+
+
+def _known(step: Step) -> Step:
+    if step.kind == StepKind.TOOL and step.status == StepStatus.STARTED:
+        step.status = StepStatus.FAILED
+        detail = "It was cut off; it is not known whether it took effect. Do not repeat it."
+        step.output = {"code": "outcome_unknown", "detail": detail, "is_outcome_unknown": True}
+    return step
+
+
+def _may_have_acted(step: Step) -> bool:
+    return step.kind == StepKind.TOOL and bool(step.output.get("is_outcome_unknown"))
 
 
 def _copy(step: Step, task: Task) -> Step:

@@ -5,16 +5,21 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db.models import F
 
+from conversations.engine.claims import Claim
+from conversations.engine.state import StepRecord
+from conversations.engine.store import record
 from conversations.engine.worker import Worker
+from conversations.errors import LeaseLost
 from conversations.models import Step, Task
-from conversations.services import cancel_task, give_input, pause_task, resume_task
+from conversations.services import cancel_task, give_input, pause_task, resume_task, retry_task
+from conversations.states import StepKind, StepStatus
 from routing.models import Tool
 from routing.snapshot import forget_snapshots
 from tenants.scope import in_tenant, scopes_disabled, tenant_scope
 from tests.cast import House
 from tests.conversations.tools import Scene, open_scene
 from tests.engine import Story, apost, ask_fake_llm, run_until_idle, story_of
-from tests.fakes.llm_server import calls_tools, says
+from tests.fakes.llm_server import calls_tools, says, status
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -203,6 +208,64 @@ async def test_a_cancelled_call_is_recorded_as_one_of_unknown_outcome(shop: Hous
         story = await story_of(shop, story.task.id)
     assert (story.task.status, story.steps[-1].status) == ("cancelled", "failed")
     assert "not known" in story.steps[-1].output["detail"]
+
+
+async def test_trying_again_does_not_repeat_a_call_that_was_cut_off(shop: House) -> None:
+    async with open_scene(shop, ORDER, says("No sé si se pidió")) as scene:
+        story, running = await start(scene)
+        await kill(scene, running)
+        story = await scene.go_on(story)
+        assert story.task.status == "input_required"
+        await in_tenant(shop.id, cancel_task, task_id=story.task.id)
+        again = await in_tenant(shop.id, retry_task, task_id=story.task.id)
+        await run_until_idle(scene.worker)
+        story = await story_of(shop, again.id)
+    assert (len(keys_of(scene)), story.answer) == (1, "No sé si se pidió")
+    assert "not known whether it took effect" in scene.told(1)[-1]["content"]
+
+
+async def test_trying_again_keeps_calls_that_were_made(shop: House) -> None:
+    script = (
+        calls_tools(("price", {"sku": 7})),
+        ORDER,
+        status(400),
+        status(400),
+        says("Hecho"),
+    )
+    async with open_scene(shop, *script) as scene:
+        story = await scene.ask()
+        assert (story.task.status, len(keys_of(scene))) == ("failed", 1)
+        again = await in_tenant(shop.id, retry_task, task_id=story.task.id)
+        await run_until_idle(scene.worker)
+        story = await story_of(shop, again.id)
+    assert [step.kind for step in story.steps] == [
+        "route",
+        "model",
+        "tool",
+        "model",
+        "tool",
+        "model",
+    ]
+    assert (len(keys_of(scene)), story.answer) == (1, "Hecho")
+
+
+async def test_a_finished_call_is_never_written_again(shop: House) -> None:
+    async with open_scene(shop, ORDER, says("Hecho")) as scene:
+        story = await scene.ask()
+
+    def write_again() -> None:
+        with scopes_disabled():
+            Task.objects.update(status="processing")
+        claim = Claim(story.task.id, shop.id, story.session.id, story.task.attempt, 2)
+        step = StepRecord(
+            3, StepKind.TOOL, StepStatus.FAILED, input=story.steps[2].input, is_begun=True
+        )
+        with tenant_scope(shop.id):
+            record(claim, step, then=None)
+
+    with pytest.raises(LeaseLost):
+        await sync_to_async(write_again)()
+    assert (await story_of(shop, story.task.id)).steps[2].status == "succeeded"
 
 
 async def test_a_task_that_is_cancelled_before_its_call_does_not_make_it(shop: House) -> None:
