@@ -33,7 +33,7 @@ class HoursField(forms.CharField):
     """Time windows, as the condition of a time rule has them."""
 
     def prepare_value(self, value: Any) -> Any:
-        return "\n".join(map(_line, value)) if isinstance(value, list) else value
+        return "\n".join(hours_lines(value)) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -46,6 +46,12 @@ class HoursField(forms.CharField):
             return bool(self.to_python(initial or []) != self.to_python(data))
         except ValidationError:
             return True
+
+
+def hours_lines(windows: Any) -> list[str]:
+    """Time windows as people write them, in the language of the page."""
+    found = windows if isinstance(windows, list) else []
+    return [_line(window) for window in found if isinstance(window, dict)]
 
 
 def _window(line: str) -> dict[str, Any]:

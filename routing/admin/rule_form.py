@@ -37,6 +37,7 @@ _OPERATORS: Final = [
     (Operator.EXISTS.value, _("is there")),
     (Operator.MISSING.value, _("is missing")),
 ]
+OPERATORS: Final[Mapping[str, Any]] = dict(_OPERATORS)
 #: The fields that each kind asks for; the first of them bears what is wrong with the condition.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "keyword": ("keywords",),
@@ -185,10 +186,11 @@ class RuleForm(TenantModelForm):
         super().__init__(*args, **kwargs)
         condition = self.instance.condition
         self.initial = {**_shown(condition if isinstance(condition, dict) else {}), **self.initial}
-        slugs = list(self.initial.get("session_agents") or ())
-        slugs += Agent.objects.order_by("name").values_list("slug", flat=True)
+        # An agent that is gone stays in the rule until somebody takes it out.
+        names = {slug: slug for slug in self.initial["session_agents"]}
+        names |= dict(Agent.objects.order_by("name").values_list("slug", "name"))
         agents: Any = self.fields["session_agents"]
-        agents.choices = [(slug, slug) for slug in dict.fromkeys(slugs)]
+        agents.choices = list(names.items())
 
     def clean_path(self) -> str:
         path: str = self.cleaned_data["path"]

@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from routing.admin.rule_form import FIELDS, RuleForm
+from routing.admin.hours_field import hours_lines
+from routing.admin.rule_form import FIELDS, OPERATORS, RuleForm
 from routing.admin.rule_tester import TesterForm
 from routing.models import RoutingRule, RuleDay
 from tenants.admin.model_admin import TenantModelAdmin
@@ -99,7 +100,7 @@ class RoutingRuleAdmin(TenantModelAdmin):
 
     @display(description=_("condition"))
     def condition_summary(self, rule: RoutingRule) -> str:
-        summary = rule.summary
+        summary = _told(rule)
         return f"{summary[:79]}…" if len(summary) > 80 else summary
 
     @display(description=_("agent"), ordering="agent__name")
@@ -111,3 +112,16 @@ class RoutingRuleAdmin(TenantModelAdmin):
         if rule.num_hits:
             return f"{rule.num_hits:,}".replace(",", " ")
         return format_html('<span class="ork-chip ork-chip-won">{}</span>', _("never"))
+
+
+def _told(rule: RoutingRule) -> str:
+    """The condition in a few words, in the language of the page."""
+    condition = rule.condition if isinstance(rule.condition, dict) else {}
+    if rule.kind == RoutingRule.Kind.TIME:
+        hours = "; ".join(hours_lines(condition.get("windows")))
+        return _("outside of %s") % hours if condition.get("outside") else hours
+    operator = condition.get("operator")
+    if rule.kind == RoutingRule.Kind.CONTEXT and isinstance(operator, str):
+        said = str(OPERATORS.get(operator, operator))
+        return rule.summary.replace(operator.replace("_", " "), said, 1)
+    return rule.summary
