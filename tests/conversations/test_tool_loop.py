@@ -1,12 +1,15 @@
 import asyncio
 import json
+from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
 
+from conversations.hub import Inbox, get_hub
+from conversations.live import group_name
 from tests.cast import House
 from tests.conversations.tools import allow, open_scene
-from tests.engine import ask_fake_llm
+from tests.engine import apost, ask_fake_llm, run_until_idle, story_of
 from tests.fakes.llm_server import calls_tools, says, status
 
 pytestmark = [
@@ -18,6 +21,12 @@ pytestmark = [
 @pytest.fixture
 def shop(acme: House) -> House:
     return ask_fake_llm(acme)
+
+
+async def watched(house: House, session_id: UUID) -> Inbox:
+    inbox = Inbox()
+    await get_hub().join(group_name(house.id, session_id), inbox)
+    return inbox
 
 
 async def test_it_makes_the_calls_of_a_model_and_tells_it_the_results(shop: House) -> None:
@@ -48,7 +57,26 @@ async def test_it_makes_the_calls_of_a_model_and_tells_it_the_results(shop: Hous
 async def test_it_tells_watchers_of_calls_and_takes_back_what_is_no_answer(shop: House) -> None:
     script = (calls_tools(("price", {"sku": "a"}), text="Un momento."), says("45"))
     async with open_scene(shop, *script) as scene:
-        story = await scene.ask()
+        posted = await apost(shop, "precio")
+        told = await watched(shop, posted.session_id)
+        await run_until_idle(scene.worker)
+        story = await story_of(shop, posted.task.id)
+    shown = ""
+    texts = []
+    for event in iter(told.take, None):
+        if event.type == "message.reset":
+            shown = ""
+        elif event.type == "message.delta":
+            shown = shown[: event.data["offset"]] + event.data["text"]
+        texts.append((event.type, shown))
+    assert texts == [
+        ("step.started", ""),
+        ("message.delta", "Un momento."),
+        ("message.reset", ""),
+        ("step.started", ""),
+        ("step.started", ""),
+        ("message.delta", "45"),
+    ]
     called = [event.data for event in story.events if event.type == "tool.called"]
     assert called == [
         {"number": 3, "name": "price", "arguments": {"sku": "a"}, "status": "succeeded"}

@@ -187,17 +187,25 @@ async def test_a_worker_that_lost_the_task_cannot_finish_its_call(shop: House) -
 
 async def test_a_pause_waits_for_the_end_of_the_call(shop: House) -> None:
     async with open_scene(shop, ORDER, says("Hecho")) as scene:
-        story, running = await start(scene)
-        await in_tenant(shop.id, pause_task, task_id=story.task.id)
-        await asyncio.sleep(0.05)
-        assert scene.shop.held is not None
+        scene.shop.held = asyncio.Event()
+        posted = await apost(shop, "precio")
+        running = asyncio.create_task(scene.worker.run_forever())
+        await until_asked(scene)
+        await in_tenant(shop.id, pause_task, task_id=posted.task.id)
+        await asyncio.sleep(0.2)  # the worker has heard of it, and waits
+        assert (await story_of(shop, posted.task.id)).steps[-1].status == "started"
         scene.shop.held.set()
-        await asyncio.wait_for(running, 5)
-        story = await story_of(shop, story.task.id)
-        assert (story.task.status, story.steps[-1].status) == ("paused", "succeeded")
+        async with asyncio.timeout(5):
+            while (story := await story_of(shop, posted.task.id)).task.status != "paused":
+                await asyncio.sleep(0.01)
+        assert story.steps[-1].status == "succeeded"
         await in_tenant(shop.id, resume_task, task_id=story.task.id)
-        story = await scene.go_on(story)
-    assert (len(keys_of(scene)), story.answer) == (1, "Hecho")
+        async with asyncio.timeout(5):
+            while (story := await story_of(shop, posted.task.id)).answer is None:
+                await asyncio.sleep(0.01)
+        await scene.worker.drain()
+        await running
+    assert len(keys_of(scene)) == 1
 
 
 async def test_a_cancelled_call_is_recorded_as_one_of_unknown_outcome(shop: House) -> None:
