@@ -68,6 +68,11 @@ class Allowance:
         return min(known, default=None)
 
     @property
+    def has_budget(self) -> bool:
+        """Whether there is an amount to warn of, hard or not."""
+        return self.money is not None or self.budget is not None
+
+    @property
     def caps(self) -> Caps:
         """Where calls stop."""
         money = self.money

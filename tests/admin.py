@@ -7,11 +7,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from conversations.models import Message, Session, Step, Task
 from tenants.admin_scope import FORM_FIELD
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.usage_models import UsageRecord
 from tests.cast import House
 
 #: Text that would run if any page forgot to escape it.
@@ -88,5 +90,17 @@ def make_turn(
             input_tokens=30,
             output_tokens=12,
             duration_ms=420.0,
+        )
+        UsageRecord.objects.create(
+            kind="llm",
+            task_id=task.id,
+            session_id=session.id,
+            agent_slug="sales",
+            llm="orkesta-offline",
+            input_tokens=30,
+            output_tokens=12,
+            price_source="built_in",
+            duration_ms=420.0,
+            day=timezone.localdate(),
         )
         return task

@@ -13,7 +13,10 @@ from django.utils.translation import ngettext
 
 from conversations.admin import figures
 from conversations.admin.shown import TASK_LABELS, ago, duration
+from conversations.admin.usage_figures import read_month
+from conversations.services.budget import list_paused_by_budget
 from tenants.admin_scope import Role, has_role, tenant_of
+from tenants.allowances import allowance_of
 from tenants.models import Tenant
 
 NUM_SHOWN_TASKS: Final = 8
@@ -161,6 +164,7 @@ def _needs(
             "front_hand", text % counts.waiting, f"{_task_list()}?status__exact=input_required"
         )
     if has_role(request, Role.EDITOR):
+        yield from _budget(request)
         yield from _unready(agents)
         if counts.drafts:
             text = ngettext(
@@ -175,6 +179,24 @@ def _needs(
     if has_role(request, Role.OWNER) and counts.expiring_keys:
         text = ngettext("%d API key expires soon", "%d API keys expire soon", counts.expiring_keys)
         yield Need("key", text % counts.expiring_keys, reverse("admin:tenants_apikey_changelist"))
+
+
+def _budget(request: HttpRequest) -> Iterable[Need]:
+    """The end of the month's budget, and what it holds up."""
+    tenant = tenant_of(request)
+    if tenant is None:
+        return
+    page = reverse("admin:tenants_usageday_changelist")
+    if num := list_paused_by_budget().count():
+        text = ngettext("%d task waits for budget", "%d tasks wait for budget", num)
+        yield Need("payments", text % num, page, "danger")
+    allowance = allowance_of(tenant.id)
+    if not allowance.has_budget:
+        return
+    month = read_month(allowance)
+    if month.tone != "good":
+        text = _("%(percent)d %% of the month's budget is spent") % {"percent": month.percent or 0}
+        yield Need("savings", text, page, month.tone)
 
 
 def _unready(agents: Sequence[Any]) -> Iterable[Need]:
@@ -214,14 +236,14 @@ def _line(task: Any, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _agent_lines(names: Mapping[str, str]) -> list[dict[str, Any]]:
     work = figures.read_agent_work()
-    most = max((row.tasks for row in work), default=1)
+    most = max((row.calls for row in work), default=1)
     return [
         {
             "name": names.get(row.slug, row.slug),
-            "tasks": row.tasks,
+            "calls": row.calls,
             "took": duration(row.milliseconds),
             "tokens": row.tokens,
-            "share": round(100 * row.tasks / most),
+            "share": round(100 * row.calls / most),
         }
         for row in work
     ]

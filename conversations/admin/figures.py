@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from conversations.models import Message, Session, Step, Task
+from conversations.models import Message, Session, Task
 from conversations.selectors import list_tasks
-from conversations.states import StepKind, TaskStatus
+from conversations.states import TaskStatus
 from orkesta.ids import first_uuid7
 from prompts.models import PromptVersion
 from prompts.selectors import list_unpublished_drafts
 from routing.models import Agent, LLMEndpoint
 from tenants.models import ApiKey, Tenant
+from tenants.usage.report import GroupBy, read_usage
+from tenants.usage.totals import read_spent
+from tenants.usage_models import CallKind
 
 CHART_DAYS: Final = 14
 AGENT_DAYS: Final = 7
@@ -92,11 +95,8 @@ def read_days() -> list[Day]:
 
 
 def read_tokens_today() -> int:
-    rows = Step.objects.filter(
-        task__id__gte=first_uuid7(midnight()), task__created_at__gte=midnight()
-    )
-    found = rows.aggregate(total=Sum(F("input_tokens") + F("output_tokens")))
-    return found["total"] or 0
+    today = timezone.localdate()
+    return read_spent(today, today).tokens
 
 
 def read_p95_today() -> timedelta | None:
@@ -121,32 +121,22 @@ class AgentWork:
     """What one agent did in the last week."""
 
     slug: str
-    tasks: int
+    calls: int
     milliseconds: float
     tokens: int
 
 
 def read_agent_work() -> list[AgentWork]:
-    """Who answered how much, busiest first."""
-    since = midnight(AGENT_DAYS - 1)
-    rows = (
-        Step.objects.filter(
-            task__id__gte=first_uuid7(since), task__created_at__gte=since, kind=StepKind.MODEL
-        )
-        .order_by()
-        .values("agent_slug")
-        .annotate(
-            tasks=Count("task", distinct=True),
-            milliseconds=Avg("duration_ms"),
-            tokens=Sum(F("input_tokens") + F("output_tokens")),
-        )
-        .order_by("-tasks")
-    )
-    return [
-        AgentWork(row["agent_slug"], row["tasks"], row["milliseconds"], row["tokens"])
-        for row in rows
-        if row["agent_slug"]
+    """Who asked LLMs how often, busiest first."""
+    today = timezone.localdate()
+    since = today - timedelta(days=AGENT_DAYS - 1)
+    lines = read_usage(GroupBy.AGENT, since, today, kind=CallKind.LLM)
+    work = [
+        AgentWork(line.group, line.calls, line.duration_ms / line.calls, line.tokens)
+        for line in lines
+        if line.group
     ]
+    return sorted(work, key=lambda row: -row.calls)
 
 
 def read_agents() -> Sequence[Any]:

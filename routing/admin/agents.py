@@ -20,6 +20,7 @@ from routing.admin.fields import LinesField
 from routing.models import Agent, AgentTool, LLMEndpoint, Tool
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
+from tenants.allowances import allowance_of
 
 
 class AgentForm(TenantModelForm):
@@ -71,6 +72,7 @@ class AgentForm(TenantModelForm):
             AgentTool.objects.create(agent=self.instance, tool=wanted[pk])
 
     def clean(self) -> dict[str, Any]:
+        self._check_room()
         asked = super().clean() or {}
         is_fallback, is_active = asked.get("is_fallback"), asked.get("is_active")
         if is_fallback and not is_active:
@@ -82,6 +84,16 @@ class AgentForm(TenantModelForm):
             )
             self.add_error("is_fallback", error)
         return asked
+
+    def _check_room(self) -> None:
+        """A tier may limit how many agents there are."""
+        if not self.instance._state.adding:
+            return
+        limit = allowance_of(self.instance.tenant_id).max_agents
+        if limit is not None and Agent.objects.count() >= limit:
+            raise ValidationError(
+                _("Your tier allows %(limit)d agents."), code="limit", params={"limit": limit}
+            )
 
 
 class AgentRowForm(TenantModelForm):

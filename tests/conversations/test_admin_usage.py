@@ -53,6 +53,15 @@ def test_it_shows_what_this_month_costs_and_who_spends_it(acme: House, rival: Ho
     assert "canary" not in text
 
 
+def test_the_dashboard_warns_of_the_budget(acme: House) -> None:
+    paused(acme, "budget")
+    use(acme.tenant, cost_nano=8_000_000_000)
+    with tenant_scope(acme.id):
+        Budget.objects.create(money_per_month=10)
+    needs = [need.text for need in desk_of(acme).get("index").context["needs"]]
+    assert needs[:2] == ["1 task waits for budget", "80 % of the month's budget is spent"]
+
+
 def test_raise_and_continue(acme: House) -> None:
     mine, by_hand = paused(acme, "budget"), paused(acme, "paused")
     desk = desk_of(acme)

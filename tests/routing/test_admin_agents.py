@@ -20,6 +20,9 @@ def form_of(house: House, **values: Any) -> dict[str, Any]:
         "is_active": "on",
         "max_steps": 10,
         "max_tokens_per_step": 1000,
+        "max_task_tokens": 100_000,
+        "max_task_seconds": 600,
+        "history_turns": 10,
         "timeout_seconds": 30,
         "while_busy": "enqueue",
     }
@@ -49,6 +52,14 @@ def test_an_agent_is_made_with_words_instead_of_json(acme: House) -> None:
     assert agents(acme)["payments"].intents == ["pay", "invoice", "refund"]
     acme.tenant.refresh_from_db()
     assert acme.tenant.config_version == before + 1
+
+
+def test_a_tier_may_limit_how_many_agents_there_are(acme: House) -> None:
+    acme.tenant.tier.max_agents = 2
+    acme.tenant.tier.save()
+    response = desk_of(acme).post("routing_agent_add", **form_of(acme))
+    assert "Your tier allows 2 agents." in response.content.decode()
+    assert "payments" not in agents(acme)
 
 
 def test_another_fallback_takes_over_from_the_first(acme: House) -> None:
