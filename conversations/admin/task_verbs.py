@@ -100,7 +100,7 @@ WORDS: Final = {
         _("Fork"),
         "fork_right",
         _("Fork this task?"),
-        _("A new task keeps the steps you choose and does the rest again."),
+        _("A new task keeps the steps you choose and does the rest again, tool calls included."),
         _("This new task takes up the work."),
         ngettext_lazy("%d task forked.", "%d tasks forked."),
     ),
