@@ -47,6 +47,14 @@ class ServerForm(SecretForm):
             "is_active",
         )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        transport: Any = self.fields.get("transport")
+        if transport is not None:
+            is_allowed = settings.ORKESTA_ALLOW_MCP_COMMANDS
+            kept = set(McpServer.Transport) if is_allowed else {McpServer.Transport.HTTP}
+            transport.choices = [one for one in transport.choices if one[0] in kept]
+
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
         if asked.get("transport", self.instance.transport) == McpServer.Transport.HTTP:
@@ -86,9 +94,7 @@ class McpServerAdmin(BreakerAdmin):
             return ((None, {"fields": ("name", "slug", "is_active")}),)
         has_secret = bool(obj and obj.sealed_secret)
         secret = ("new_secret", "forget_secret") if has_secret else "new_secret"
-        transport = ("transport",) if settings.ORKESTA_ALLOW_MCP_COMMANDS else ()
-        command = ("command",) if settings.ORKESTA_ALLOW_MCP_COMMANDS else ()
-        where = (*transport, "url", *command, "secret_header", secret, "timeout_seconds")
+        where = ("transport", "url", "command", "secret_header", secret, "timeout_seconds")
         return (
             (None, {"fields": (("name", "slug"), "is_active")}),
             (_("Address and secret"), {"fields": where}),

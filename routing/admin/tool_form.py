@@ -1,5 +1,6 @@
 """The form of a tool: other fields for each kind, JSON only where there is no other way."""
 
+import json
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,7 +14,7 @@ from routing.admin.secrets import SecretForm
 from routing.tool_models import Tool
 from routing.tools.builtin import BUILTINS
 from routing.tools.http_plan import BODY_FORMATS, METHODS
-from routing.tools.values import ToolKind
+from routing.tools.values import Recovery, Risk, ToolKind
 
 _MONO = {"class": "ork-mono", "spellcheck": "false"}
 
@@ -39,6 +40,15 @@ class HeadersField(forms.CharField):
         return bool(self.to_python(initial or {}) != self.to_python(data))
 
 
+class PrettyJson(forms.JSONField):
+    """JSON that is shown as people write it, over several lines."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict | list):
+            return json.dumps(value, indent=2, ensure_ascii=False)
+        return super().prepare_value(value)
+
+
 class ToolForm(SecretForm):
     builtin = forms.ChoiceField(
         label=_("Built-in tool"),
@@ -57,6 +67,21 @@ class ToolForm(SecretForm):
         required=False,
         choices=[(one, one.upper() if one == "json" else _("Form")) for one in BODY_FORMATS],
         widget=UnfoldAdminSelectWidget,
+    )
+    parameters = PrettyJson(
+        label=_("Parameters"),
+        required=False,
+        help_text=_("JSON Schema of the arguments, an object."),
+        widget=UnfoldAdminTextareaWidget(attrs=_MONO | {"rows": 8}),
+    )
+    places = PrettyJson(
+        label=_("Places of arguments"),
+        required=False,
+        help_text=_(
+            "Where arguments go that are not in the URL; by default to the body, or to the query "
+            'where there is none: {"page": {"in": "query", "name": "page[number]"}}.'
+        ),
+        widget=UnfoldAdminTextareaWidget(attrs=_MONO | {"rows": 2}),
     )
     headers = HeadersField(
         label=_("Headers"),
@@ -101,6 +126,12 @@ class ToolForm(SecretForm):
             # The tools of MCP servers come by a sync.
             kind.choices = [one for one in kind.choices if one[0] not in ("", ToolKind.MCP)]
 
+    def clean_parameters(self) -> Any:
+        return self.cleaned_data["parameters"] or {"type": "object", "properties": {}}
+
+    def clean_places(self) -> dict[str, Any]:
+        return self.cleaned_data["places"] or {}
+
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
         if self.instance.kind == ToolKind.MCP:
@@ -114,7 +145,9 @@ class ToolForm(SecretForm):
         return asked
 
     def _take_builtin(self, asked: dict[str, Any]) -> None:
-        """A built-in tool brings its own parameters, and a description for who writes none."""
+        """A built-in tool brings its own parameters, and a description for who writes none. It has
+        no effect on anything.
+        """
         found = BUILTINS.get(asked.get("builtin") or "")
         if found is None:
             self.add_error("builtin", _("Choose one."))
@@ -122,4 +155,5 @@ class ToolForm(SecretForm):
         asked["parameters"] = dict(found.parameters)
         asked["description"] = asked.get("description") or found.description
         asked["title"] = asked.get("title") or found.title
-        self.also_stored |= {"parameters", "description", "title"}
+        asked["risk"], asked["recovery"] = Risk.READ, Recovery.IDEMPOTENT
+        self.also_stored |= {"parameters", "description", "title", "risk", "recovery"}

@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
@@ -180,7 +181,7 @@ class ToolAdmin(BreakerAdmin):
 
     @display(description=_("Parameters"))
     def shown_parameters(self, tool: Tool) -> str:
-        return _pretty(tool.parameters)
+        return format_html('<pre class="ork-mono">{}</pre>', _pretty(tool.parameters))
 
 
 def _hand_call(tenant_id: Any) -> ToolContext:

@@ -7,7 +7,11 @@ from tests.guards.sources import PACKAGES, Source, product_sources
 #: Vendors and the only place each is spoken to; elsewhere their names and exceptions are unknown.
 VENDORS = {
     "openai": ("routing/llm/",),
-    "httpx2": ("routing/llm/", "orkesta/outbound/"),
+    "httpx2": ("routing/llm/", "routing/tools/", "orkesta/outbound/"),
+    "mcp": ("routing/tools/",),
+    "mcp_types": ("routing/tools/", "conversations/demo/tools.py"),
+    "stamina": ("routing/tools/http.py",),
+    "yaml": ("routing/tools/openapi.py",),
     "daphne": ("conversations/embedded.py", "conversations/patient_server.py"),
     "twisted": ("conversations/embedded.py", "conversations/patient_server.py"),
     "jinja2": ("prompts/rendering/",),
