@@ -2,17 +2,24 @@
 
 python -m tests.chaos production --tasks 10000 --workers 4 --kills 50 --freezes 10
 python -m tests.chaos embedded --tasks 2000 --kills 100
+python -m tests.chaos streams --clients 100 --tokens 500
+python -m tests.chaos failover --kills 20
 """
 
 import argparse
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
+from tests.chaos import failover as failovers
 from tests.chaos.embedded import installation
 from tests.chaos.production import Adversary, storm_over
 from tests.chaos.storm import Storm
+from tests.chaos.streams import Restarts, stream_storm
 from tests.production.cluster import Cluster
 from tests.production.postgres import MortalPostgres
 from tests.production.upstream import Upstream
@@ -26,15 +33,22 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def production(args: argparse.Namespace) -> int:
-    """PostgreSQL, Valkey, two web servers and some workers; all of them but the web servers die."""
+@contextmanager
+def set_up(**settings: str) -> Iterator[tuple[Cluster, MortalPostgres, Valkey]]:
+    """PostgreSQL, Valkey and an upstream, and nobody yet who uses them."""
     with tempfile.TemporaryDirectory() as directory, Upstream() as upstream, ExitStack() as stack:
         postgres, valkey = MortalPostgres(), Valkey()
         stack.callback(postgres.remove)
         stack.callback(valkey.kill)
-        cluster = Cluster(postgres.url, valkey.url, Path(directory), upstream)
+        cluster = Cluster(postgres.url, valkey.url, Path(directory), upstream, settings)
         stack.enter_context(cluster.stack)
         cluster.prepare()
+        yield cluster, postgres, valkey
+
+
+def production(args: argparse.Namespace) -> int:
+    """Two web servers and some workers; all of them but the web servers die."""
+    with set_up() as (cluster, postgres, valkey):
         webs = [cluster.wait_for_web(cluster.start_web()) for _ in range(2)]
         cluster.keep_workers(args.workers)
         adversary = Adversary(cluster, postgres, valkey, num_workers=args.workers)
@@ -44,9 +58,45 @@ def production(args: argparse.Namespace) -> int:
         size = {"seed": args.seed, "num_tasks": args.tasks, "num_talkers": 12}
         ports = [web.port for web in webs]
         storm = storm_over(cluster, adversary, faults, ports, **size, max_unfinished=120)
-        broken = tell(storm, upstream)
+        broken = tell(storm, cluster.upstream)
         say(f"writes fenced: {adversary.num_fenced()}")
         return broken or int(args.freezes > 0 and not adversary.num_fenced())
+
+
+def streams(args: argparse.Namespace) -> int:
+    """Clients follow long answers while their connections, web servers and Valkey go."""
+    with set_up() as (cluster, _, valkey):
+        webs = {server: cluster.web(server) for server in ("uvicorn", "daphne")}
+        cluster.keep_workers(args.workers)
+        restarts = Restarts(cluster, valkey, webs)
+        faults = [
+            lambda: restarts.web("uvicorn"),
+            lambda: restarts.valkey(1),
+            lambda: restarts.web("daphne"),
+            lambda: restarts.valkey(3),
+        ]
+        size = {"num_clients": args.clients, "num_words": args.tokens, "num_cuts": 10}
+        began = monotonic()
+        seen = stream_storm(
+            list(webs.values()), cluster.key, faults, **size, drip=0.1, seed=args.seed
+        )
+        say(f"{len(seen)} clients, {args.tokens} tokens each, {monotonic() - began:.0f} s")
+        say(f"cuts: {sum(s.num_cuts for s in seen)}")
+        say(f"connections: {sum(s.num_connections for s in seen)}")
+        say(f"texts that differ: {sum(not s.is_equal for s in seen)}")
+        say(f"gaps and repetitions: {sum(s.num_misfits for s in seen)}")
+        return int(any(not s.is_equal or s.num_misfits for s in seen))
+
+
+def failover(args: argparse.Namespace) -> int:
+    """How long the tasks of a dead worker wait, with the settings that installations have."""
+    with set_up(**failovers.SETTINGS) as (cluster, _, _):
+        web = cluster.web()
+        kills = min(args.kills, 20)
+        seconds = failovers.measure(cluster, web, kills=kills, tasks=30, seed=args.seed)
+        say(f"{kills} workers killed, {len(seconds)} tasks claimed by others")
+        say(f"after {failovers.percentiles(seconds)}")
+        return int(seconds[-1] > 15)
 
 
 def embedded(args: argparse.Namespace) -> int:
@@ -78,18 +128,23 @@ def tell(storm: Storm, upstream: Upstream) -> int:
     return int(bool(broken))
 
 
+FORMS: Final = {f.__name__: f for f in (production, embedded, streams, failover)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("setup", choices=["production", "embedded"])
+    parser.add_argument("form", choices=list(FORMS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--freezes", type=int, default=10)
     parser.add_argument("--postgres", type=int, default=3)
+    parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--tokens", type=int, default=500)
     parser.add_argument("--valkey", type=int, default=3)
     args = parser.parse_args()
-    return production(args) if args.setup == "production" else embedded(args)
+    return FORMS[args.form](args)
 
 
 if __name__ == "__main__":

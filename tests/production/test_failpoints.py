@@ -1,5 +1,4 @@
 import signal
-from time import sleep
 
 import httpx2
 import psutil
@@ -18,9 +17,21 @@ pytestmark = [
     pytest.mark.chaos,
 ]
 
+#: A worker that looks at its tasks so seldom that a write of its own comes first.
+SELDOM = {
+    "ORCHESTRATOR_LEASE_SECONDS": "180",
+    "ORCHESTRATOR_LEASE_RENEW_SECONDS": "60",
+    "ORCHESTRATOR_WORKER_SLEEP_SECONDS": "60",
+}
+
 
 def armed(failpoint: str) -> dict[str, str]:
     return {"ORKESTA_FAILPOINT": failpoint, "ORCHESTRATOR_DEBUG_FAILPOINTS": "true"}
+
+
+def end_leases(shop: Shop) -> None:
+    """Nobody need wait for it."""
+    shop.cluster.execute("UPDATE conversations_task SET lease_until = now() - interval '1 second'")
 
 
 def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
@@ -48,6 +59,7 @@ def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: 
     wait_for_worker(doomed)
     sent = shop.uvicorn.send(text)
     assert doomed.process.wait(10) == -signal.SIGKILL
+    end_leases(shop)
     for child in rested:
         kill(child, signal.SIGCONT)
     shop.uvicorn.wait_for(sent["task_id"], "completed")
@@ -81,6 +93,7 @@ def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop
     wait_until(lambda: shop.upstream.answers[text] > before, bool, 5)
     shop.uvicorn.call("POST", f"/api/v1/tasks/{task_id}/cancel")
     assert doomed.process.wait(10) == -signal.SIGKILL
+    end_leases(shop)
     for child in rested:
         kill(child, signal.SIGCONT)
     shop.uvicorn.wait_for(task_id, "cancelled")
@@ -96,15 +109,16 @@ def test_a_worker_that_stood_still_too_long_writes_nothing(empty_shop: Shop) -> 
     rested = list(shop.cluster.workers)
     for child in rested:
         kill(child, signal.SIGSTOP)
-    sleeper = shop.cluster.start_worker(**armed(f"{Failpoint.MODEL_ANSWERED}:1:stop"))
+    sleeper = shop.cluster.start_worker(**armed(f"{Failpoint.MODEL_ANSWERED}:1:stop"), **SELDOM)
     wait_for_worker(sleeper)
     sent = shop.uvicorn.send(text)
     process = psutil.Process(sleeper.process.pid)
     wait_until(process.status, lambda status: status == psutil.STATUS_STOPPED, 10)
+    end_leases(shop)
     for child in rested:
         kill(child, signal.SIGCONT)
     shop.uvicorn.wait_for(sent["task_id"], "completed")
     process.resume()
-    # It finds out in one of two ways: its write is fenced, or its look at the row comes first.
-    sleep(2)
+    wait_until(sleeper.log.read_text, lambda log: "of attempt 1 was fenced" in log, 10)
     check(shop, text, sent)
+    kill(sleeper)

@@ -5,6 +5,7 @@ What it does with a message is written in the message:
     [slow:1.5]     the answer takes that long      [think:1.5]  so does the decision who answers
     [hang]         the answer stops half-way       [fall]       only the fallback agent answers
     [drip:0.1]     so long between two words       [deadly]     whoever asks for it is killed
+    [words:500]    so many of them
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import psutil
 from bench.mock_llm import fill
 from tests.fakes.llm_server import chunk, usage_chunk
 
-WORDS: Final = tuple(f" palabra{number:02d}" for number in range(12))
+NUM_WORDS: Final = 12
 FALLBACK: Final = "Eres Recepcion"
 _REFUSAL: Final = b"HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nconnection: close\r\n\r\n"
@@ -31,7 +32,12 @@ _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nconnection: close\r\n\r\
 
 def answer_to(text: str) -> str:
     """What every agent answers."""
-    return "".join([f"Sobre «{text}»:", *WORDS])
+    return "".join(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    number = int(_number("words", text) or NUM_WORDS)
+    return [f"Sobre «{text}»:", *(f" palabra{n:02d}" for n in range(number))]
 
 
 @dataclass
@@ -113,7 +119,7 @@ class Upstream:
 
     async def _decide(self, asked: dict[str, Any], text: str, writer: asyncio.StreamWriter) -> None:
         self.decisions[_message_in(text)] += 1
-        await asyncio.sleep(_seconds("think", text))
+        await asyncio.sleep(_number("think", text))
         content = orjson.dumps(fill(asked["response_format"]["json_schema"]["schema"])).decode()
         choice = {
             "index": 0,
@@ -125,15 +131,15 @@ class Upstream:
         await writer.drain()
 
     async def _speak(self, text: str, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(_seconds("slow", text))
+        await asyncio.sleep(_number("slow", text))
         writer.write(_HEAD % b"text/event-stream")
-        words = [f"Sobre «{text}»:", *WORDS]
+        words = _words(text)
         for number, word in enumerate(words):
             if "[hang]" in text and number == len(words) // 2:
                 await asyncio.Event().wait()
             writer.write(_event(chunk({"content": word})))
             await writer.drain()
-            await asyncio.sleep(_seconds("drip", text))
+            await asyncio.sleep(_number("drip", text))
         writer.write(_event(chunk({}, "stop")) + _event(usage_chunk()) + b"data: [DONE]\n\n")
         await writer.drain()
 
@@ -150,7 +156,7 @@ def _event(payload: Any) -> bytes:
     return b"data: " + orjson.dumps(payload) + b"\n\n"
 
 
-def _seconds(what: str, text: str) -> float:
+def _number(what: str, text: str) -> float:
     found = re.search(rf"\[{what}:([0-9.]+)\]", text)
     return float(found[1]) if found else 0.0
 
