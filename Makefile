@@ -29,21 +29,19 @@ run: $(RUNTIME) .env ## Server, worker and demo tenant on http://127.0.0.1:8000 
 
 .PHONY: test
 test: $(DEVELOPMENT) ## The whole test suite (ARGS='-k words' narrows it)
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(OUTAGES:%=--ignore=%) $(ARGS)
-
-# These stop and start servers under one cluster of processes, and want the machine for themselves.
-OUTAGES := $(filter-out %/test_same_on_postgres.py,$(wildcard tests/production/test_*.py)) \
-	tests/chaos/test_production.py
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'not long' $(ARGS)
 
 .PHONY: production
-production: $(DEVELOPMENT) ## Web servers and workers on PostgreSQL and Valkey, which are killed and come back
-	@$(BIN)/python -m pytest $(OUTAGES) $(ARGS)
+production: $(DEVELOPMENT) ## All tests of outages: web servers and workers on PostgreSQL and Valkey, which die
+	@$(BIN)/python -m pytest tests/production tests/chaos $(ARGS)
 
 .PHONY: chaos
-chaos: $(DEVELOPMENT) ## Kill everything, for long (TASKS=10000 KILLS=50 FREEZES=10 WORKERS=4 SEED=1)
+chaos: $(DEVELOPMENT) ## Kill everything, for half an hour (TASKS=10000 KILLS=50 FREEZES=10 WORKERS=4 SEED=1)
 	$(BIN)/python -m tests.chaos production --tasks $(or $(TASKS),10000) --kills $(or $(KILLS),50) \
 		--freezes $(or $(FREEZES),10) --workers $(or $(WORKERS),4) --seed $(or $(SEED),1)
 	$(BIN)/python -m tests.chaos embedded --tasks $(or $(EMBEDDED_TASKS),2000) --kills 100 --seed $(or $(SEED),1)
+	$(BIN)/python -m tests.chaos streams --clients $(or $(CLIENTS),100) --tokens 500 --seed $(or $(SEED),1)
+	$(BIN)/python -m tests.chaos failover --kills 20 --seed $(or $(SEED),1)
 
 .PHONY: check
 check: $(DEVELOPMENT) ## Everything that must hold: what CI runs
