@@ -85,13 +85,28 @@ async def test_the_order_that_was_spoken_of_is_the_one_asked_about(shop: Shop) -
     assert "on its way" in answer
 
 
-async def test_a_failed_order_is_not_called_a_success(shop: Shop) -> None:
-    shop.failing = {PLACE.name: f"Error: {PLACE.name} answered with an error: Sold out."}
+REFUSED = {
+    "in words": f"Error: {PLACE.name} answered with an error: Sold out.",
+    "as data": '{"error": "Sold out.", "order_id": "ORD-0", "lines": [{"sku": "T1", "name": "Pipe",'
+    ' "price": 4.5, "quantity": 10}]}',
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+async def test_a_failed_order_is_not_called_a_success(shop: Shop, how: str) -> None:
+    shop.failing = {PLACE.name: REFUSED[how]}
     await shop.say("I need 10 blue pipes")
     answer = await shop.say("yes")
     assert [name for name, _ in shop.called] == [PLACE.name]
     assert "I could not complete it: Sold out." in answer
     assert "placed" not in answer
+
+
+async def test_a_store_that_is_down_is_not_asked_on(shop: Shop) -> None:
+    shop.failing = {SEARCH.name: "Error: The store cannot be reached."}
+    answer = await shop.say("how much is the hammer?")
+    assert shop.called == [(SEARCH.name, {"query": "hammer"})]
+    assert "cannot be reached" in answer
 
 
 async def test_an_order_whose_link_fails_is_told_with_the_failure(shop: Shop) -> None:
