@@ -14,6 +14,7 @@ CONFORMANCE = (
     "tests/conversations/test_message_while_busy.py",
     "tests/conversations/test_run_turn.py",
     "tests/conversations/test_resume_and_cancel.py",
+    "tests/conversations/test_people.py",
     "tests/conversations/test_idempotency.py",
     "tests/conversations/test_batches.py",
     "tests/tenants/test_scope.py",
