@@ -74,7 +74,7 @@ class Connections:
 
     def check_tenants_room(self, tenant_id: UUID, *, limit: int | None) -> None:
         """Raises SocketsExhausted when the tenant has as many as its tier allows."""
-        if limit is not None and self._num_of(tenant_id) >= limit:
+        if limit is not None and self.num_of(tenant_id) >= limit:
             raise SocketsExhausted(retry_after=RETRY_SECONDS)
 
     def belongs_to(self, seat: Seat, tenant_id: UUID, *, limit: int | None) -> None:
@@ -110,10 +110,11 @@ class Connections:
             "limit": sum(count.limit for count in counts),
             "frames_sent": sum(count.frames_sent for count in counts),
             "closed_by_code": dict(sorted(closed.items())),
-            "own_open": self._num_of(tenant_id),
+            "own_open": self.num_of(tenant_id),
         }
 
-    def _num_of(self, tenant_id: UUID) -> int:
+    def num_of(self, tenant_id: UUID) -> int:
+        """The tenant's open connections, those at other processes included as far as known."""
         elsewhere = sum(count.by_tenant.get(str(tenant_id), 0) for count in self.others)
         return self.by_tenant[tenant_id] + elsewhere
 

@@ -36,6 +36,6 @@ def running_tasks() -> int:
 
 
 def open_sockets() -> int:
-    """Those that this process holds."""
+    """Those of all web processes, as far as this one knows."""
     tenant_id = current_tenant_id()
-    return connections.by_tenant[tenant_id] if tenant_id else 0
+    return connections.num_of(tenant_id) if tenant_id else 0
