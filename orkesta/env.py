@@ -94,7 +94,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS", "int", 12, "Pause of the offline model between two tokens, so that streaming can be seen.", _between(0, 5000)),
     # --- limits and money
     Variable("ORCHESTRATOR_WEB_PROCESSES", "int", 1, "Processes that serve HTTP; while Redis is gone each lets its share of the rate limits through.", _between(1, 1000)),
-    Variable("ORCHESTRATOR_ASSUMED_PRICE", "float", 10.0, "US dollars per million tokens assumed for LLMs whose price nobody knows; such usage is marked.", _between(0, 10_000)),
+    Variable("ORCHESTRATOR_ASSUMED_PRICE", "float", 10.0, "US dollars per million tokens assumed for LLMs whose price nobody knows; such usage is marked.", _between(0.01, 10_000)),
     # --- language, logs
     Variable("ORCHESTRATOR_LANGUAGE", "str", "es", "Language of the admin for users who chose none.", validate.OneOf(["es", "en"])),
     Variable("ORCHESTRATOR_TIME_ZONE", "str", "UTC", "Time zone of the admin for tenants that set none.", _time_zone),
