@@ -74,7 +74,7 @@ def find_value(context: Any, steps: Sequence[str | int]) -> Any:
     value = context
     for step in steps:
         if isinstance(step, str):
-            if not isinstance(value, Mapping) or step not in value:
+            if not isinstance(value, dict) or step not in value:
                 return _MISSING
         elif not isinstance(value, list) or step >= len(value):
             return _MISSING
@@ -162,7 +162,7 @@ def _number(value: Any) -> float | None:
 def _contains(found: Any, expected: Expected) -> bool:
     if isinstance(found, str):
         return expected.text in fold(found[:MAX_ITEMS])
-    if isinstance(found, list | Mapping):
+    if isinstance(found, list | dict):
         return any(_said(item) in expected.said for item in islice(found, MAX_ITEMS))
     return False
 
