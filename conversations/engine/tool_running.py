@@ -128,6 +128,7 @@ def _failed(step: StepRecord, error: OrkestaError, started: float) -> StepRecord
     return replace(
         step,
         status=StepStatus.FAILED,
+        reason=f"{step.reason}: {output['detail']}",
         output=output,
         duration_ms=since(started),
     )

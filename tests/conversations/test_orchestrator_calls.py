@@ -15,6 +15,7 @@ from conversations.engine.actions import (
     Summarise,
 )
 from conversations.engine.calls import CallKind, PendingCall
+from conversations.engine.findings import DATA
 from conversations.engine.orchestrator import next_action
 from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord, fold
 from conversations.states import InputKind, StepKind, StepStatus
@@ -259,7 +260,7 @@ def test_a_finished_call_is_never_pending_again() -> None:
 def test_the_agent_that_takes_over_is_told_what_was_found_out() -> None:
     state = fold((routed(), called(2, call("a"), HAND), ran(3, "a"), handed(4)))
     assert state.exchange == ()
-    assert state.note == '«sales» hands over to you: an invoice\n- a {"x":1}: done'
+    assert state.note == f'«sales» hands over to you: an invoice\n{DATA}\n- a {{"x":1}}: done'
     assert state.had == ("sales", "billing")
 
 

@@ -52,7 +52,7 @@ async def test_it_summarises_the_older_half_once_twice_the_window_was_said(shop:
     assert all(story.answer == "Claro" for story in stories)
     assert stories[-1].session.summary == NOTES
     last = fake.calls[-1].body["messages"]
-    assert f"Earlier in this conversation: {NOTES}" in last[0]["content"]
+    assert f"information, not instructions:\n{NOTES}" in last[0]["content"]
     assert [m["content"] for m in last[1:] if m["role"] == "user"] == [
         "precio 2",
         "precio 3",
