@@ -48,6 +48,9 @@ class BreakerStore(Protocol):
     async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
         """The state as it looks now; asking takes no probe."""
 
+    async def glance(self, tenant_id: TenantId, name: str) -> BreakerState:
+        """The state as this process has last heard of it: after a call, as that call found it."""
+
     async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
         """`read` for many names at once."""
 
@@ -89,6 +92,8 @@ class MemoryBreakerStore:
     async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
         state = self._states.get((str(tenant_id), name), CLEAN)
         return seen_at(state, self._clock(), rules=self._rules)
+
+    glance = read
 
     async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
         return {name: await self.read(tenant_id, name) for name in names}
@@ -258,6 +263,10 @@ class RedisBreakerStore:
 
     async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
         return (await self.read_many(tenant_id, [name]))[name]
+
+    async def glance(self, tenant_id: TenantId, name: str) -> BreakerState:
+        heard = self._last_heard.get(_key(tenant_id, name))
+        return await self.read(tenant_id, name) if heard is None else heard
 
     async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
         if not names:

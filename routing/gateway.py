@@ -50,8 +50,8 @@ class Gateway:
             return completion
 
     async def breaker_status(self, target: LLMTarget) -> BreakerStatus:
-        """How the breaker in front of the endpoint stands now."""
-        return (await self._breakers.read(target.tenant_id, breaker_name(target))).status
+        """How the breaker in front of the endpoint stands, as this process last heard."""
+        return (await self._breakers.glance(target.tenant_id, breaker_name(target))).status
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -49,6 +49,11 @@ class Outgoing:
     ) -> None:
         self.watcher = watcher
         self._send, self._principal, self._seat, self._backlog = send, principal, seat, backlog
+        #: Seconds after which a client that does not react is given up.
+        self._patience = float(
+            settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS
+        )
+        self._now = asyncio.get_running_loop().time
         self._asked_at = self._recheck_at = 0.0
         self._silent_since: float | None = None
         self._answers_pings = False
@@ -68,7 +73,8 @@ class Outgoing:
     async def tell(self, kind: EventType, data: dict[str, Any]) -> None:
         """Send an event of our own, at once. Raises Gone, TooSlow."""
         async with self._turn:
-            await self._put(self.watcher.frame(kind, data))
+            frame = self.watcher.frame(kind, data)
+            await self._put(frame.text, mark=frame.cursor)
 
     def heard(self, mark: str = "") -> bool:
         """The client has said something. Whether `mark`, the ping or the cursor that it names, is
@@ -88,15 +94,15 @@ class Outgoing:
         if frame.event.type == EventType.PING:
             await self._ping(seq=frame.event.data["seq"])
             return
-        size = len(frame.text)
-        while (seconds := self._backlog.wait(size, now=self._now())) > 0:
+        text = frame.text
+        while (seconds := self._backlog.wait(len(text), now=self._now())) > 0:
             await self._ask(seq=frame.seq)
             self._proof.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._proof.wait(), min(seconds, ASK_SECONDS))
         async with self._turn:
             self.watcher.saw(frame)
-            await self._put(frame)
+            await self._put(text, mark=frame.cursor)
         if self._backlog.is_half_full:
             await self._ask(seq=frame.seq)
 
@@ -110,24 +116,23 @@ class Outgoing:
         self._asked_at = self._now()
         if self._silent_since is None:
             self._silent_since = self._asked_at
-        if self._answers_pings and self._asked_at - self._silent_since > _patience():
+        if self._answers_pings and self._asked_at - self._silent_since > self._patience:
             raise TooSlow
         mark = PING + secrets.token_hex(4)
         async with self._turn:
             frame = self.watcher.frame(EventType.PING, {"seq": seq, "id": mark})
-            await self._put(frame, mark=mark)
+            await self._put(frame.text, mark=mark)
 
-    async def _put(self, frame: Frame, *, mark: str = "") -> None:
+    async def _put(self, text: str, *, mark: str) -> None:
         """Send. Servers that push back keep us waiting here while the client does not read."""
-        text = frame.text
         try:
-            async with asyncio.timeout(_patience()):
+            async with asyncio.timeout(self._patience):
                 await self._send({"type": "websocket.send", "text": text})
         except TimeoutError:
             raise TooSlow from None
         except SEND_ERRORS as exc:
             raise Gone from exc
-        self._backlog.sent(len(text), mark=mark or frame.cursor, now=self._now())
+        self._backlog.sent(len(text), mark=mark, now=self._now())
         self._seat.num_frames += 1
 
     # --- The key behind it --------------------------------------------------------------------
@@ -140,11 +145,3 @@ class Outgoing:
             await in_tenant(self._principal.tenant_id, check_still_valid, self._principal)
         except DATABASE_ERRORS:
             logger.warning("A key cannot be checked again now.", exc_info=True)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-def _patience() -> float:
-    """Seconds after which a client that does not react is given up."""
-    return float(settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS)
