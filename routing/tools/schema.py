@@ -65,6 +65,14 @@ def check_schema(schema: Any) -> None:
     """Return when `schema` may be saved as the schema of a tool's arguments or result; otherwise
     raise `SchemaInvalid`, whose message says why.
     """
+    _check_shape(schema)
+    reason = _fault_of_schema(canonical(schema))
+    if reason:
+        raise SchemaInvalid(f"This is not a JSON Schema (2020-12): {reason}.")
+
+
+def _check_shape(schema: Any) -> None:
+    """What keeps a schema from doing harm; quick, unlike asking whether it is one."""
     if not isinstance(schema, dict):
         raise SchemaInvalid("The schema must be a JSON object.")
     if len(canonical(schema)) > MAX_SCHEMA_BYTES:
@@ -72,11 +80,18 @@ def check_schema(schema: Any) -> None:
     _check_depth(schema)
     for part in _unfolded(schema):
         _check_part(part, is_root=part is schema)
+
+
+@lru_cache(maxsize=4096)
+def _fault_of_schema(text: bytes) -> str:
+    """Why the JSON in `text` is no schema, by the metaschema; empty when it is one."""
     try:
-        _Draft.check_schema(_without_dialect(schema))
-    except (jsonschema.SchemaError, RecursionError) as exc:
-        reason = exc.message if isinstance(exc, jsonschema.SchemaError) else "too deep"
-        raise SchemaInvalid(f"This is not a JSON Schema (2020-12): {reason[:200]}.") from exc
+        _Draft.check_schema(_without_dialect(orjson.loads(text)))
+    except jsonschema.SchemaError as exc:
+        return exc.message[:200]
+    except RecursionError:
+        return "too deep"
+    return ""
 
 
 def check_parameters(schema: Any) -> None:
@@ -104,10 +119,13 @@ def hash_of(name: str, description: str, parameters: Any) -> str:
 class SchemaChecker:
     """A schema, compiled; `compile_schema` makes them."""
 
+    _text: bytes
     _validator: Validator
 
     def fault(self, value: Any) -> str | None:
         """The first fault of `value` as `<place>: <what is wrong>`; None when it fits."""
+        if _fault_of_schema(self._text):
+            return "the schema itself is not valid"
         try:
             found = jsonschema.exceptions.best_match(self._validator.iter_errors(value))
         except (RecursionError, OverflowError, ValueError):
@@ -119,9 +137,11 @@ class SchemaChecker:
 
 
 def compile_schema(schema: Mapping[str, Any]) -> SchemaChecker:
-    """The checker of a schema that `check_schema` lets through; raises `SchemaInvalid` otherwise.
+    """The checker of a schema; raises `SchemaInvalid` for one that could do harm.
 
-    Equal schemas share one, so a snapshot that is built anew compiles only what has changed.
+    Whether it is a schema at all takes a millisecond to find out, so that is looked at when it is
+    first used: nothing fits a schema that is none. Equal schemas share one checker, so a snapshot
+    that is built anew compiles only what has changed.
     """
     return _compiled(canonical(schema))
 
@@ -129,8 +149,8 @@ def compile_schema(schema: Mapping[str, Any]) -> SchemaChecker:
 @lru_cache(maxsize=4096)
 def _compiled(text: bytes) -> SchemaChecker:
     schema = orjson.loads(text)
-    check_schema(schema)
-    return SchemaChecker(_Draft(_without_dialect(schema)))
+    _check_shape(schema)
+    return SchemaChecker(text, _Draft(_without_dialect(schema)))
 
 
 def _without_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:

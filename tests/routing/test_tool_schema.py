@@ -109,3 +109,7 @@ def test_the_hash_is_of_what_a_model_is_told() -> None:
     same = ("price", "Prices.", {"properties": {}, "type": "object"})
     assert hash_of(*told) == hash_of(*same)
     assert len({hash_of(*told), hash_of("cost", *told[1:]), hash_of(*told[:1], "Costs.", {})}) == 3
+
+
+def test_nothing_fits_a_schema_that_is_none() -> None:
+    assert compile_schema({"type": "text"}).fault("text") is not None
