@@ -96,3 +96,11 @@ def _retell(house: House, task_id: UUID) -> None:
     with tenant_scope(house.id):
         assert Session.objects.get().summary == NOTES
         fork_task(task_id=task_id, after_step=0)
+
+
+async def test_the_offline_model_keeps_notes_of_what_customers_said(acme: House) -> None:
+    await sync_to_async(allow)(acme, history_turns=1)
+    async with open_worker() as (worker, _):
+        stories = await chat(acme, worker, 5)
+    assert stories[-1].session.summary.splitlines()[:2] == ["- precio 0", "- precio 1"]
+    assert "conexión" not in stories[-1].session.summary

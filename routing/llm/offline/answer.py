@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from routing.llm.offline.conversation import ChatRequest, Conversation
+from routing.llm.offline.notes import is_for_notes, notes
 from routing.llm.offline.planning import next_calls
 from routing.llm.offline.reply import reply
 from routing.llm.offline.schema import Schema, fill
@@ -19,9 +20,13 @@ def answer_to(request: ChatRequest) -> Answer:
     calls = next_calls(talk, request.tools, forced=request.forced_tool)
     if calls:
         return _answer(talk, text="", calls=calls, finish_reason="tool_calls")
-    text = reply(talk) if request.schema is None else _structured(request.schema, talk)
+    text = _words(talk) if request.schema is None else _structured(request.schema, talk)
     text, is_cut = _limited(text, request)
     return _answer(talk, text=text, calls=(), finish_reason="length" if is_cut else "stop")
+
+
+def _words(talk: Conversation) -> str:
+    return notes(talk) if is_for_notes(talk) else reply(talk)
 
 
 def _structured(schema: Schema, talk: Conversation) -> str:
