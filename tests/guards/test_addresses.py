@@ -135,6 +135,17 @@ def test_every_address_of_the_api_is_known_to_this_test() -> None:
     assert set(BODIES) | LISTS <= {found.name for found in API}
 
 
+def test_a_sessions_limit_counts_wherever_a_body_names_it() -> None:
+    naming = {name for name, body in BODIES.items() if "session_id" in body}
+    counting = {
+        found.name
+        for found in API
+        if getattr(found.view.view_class, "names_session_in_body", False)
+    }
+    assert naming
+    assert counting == naming
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("door", DOORS, ids=spelled)
 def test_every_address_asks_for_a_key(door: tuple[Address, str], theirs: Rows) -> None:

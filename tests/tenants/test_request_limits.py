@@ -58,11 +58,12 @@ def test_a_key_has_a_limit_of_its_own(db: None) -> None:
     assert other.get("/api/v1/tasks").status_code == 200
 
 
-def test_a_session_has_a_limit_however_it_is_named(db: None) -> None:
+@pytest.mark.parametrize("path", [SEND, "/api/v1/execute", "/api/v1/ws/tickets"])
+def test_a_session_has_a_limit_however_it_is_named(db: None, path: str) -> None:
     tenant, caller = house_on(requests_per_minute_per_session=1)
     one, two = make_session(tenant), make_session(tenant)
     assert caller.get(f"/api/v1/sessions/{one.id}").status_code == 200
-    refused = caller.post(SEND, {"message": "hola", "session_id": str(one.id)})
+    refused = caller.post(path, {"message": "hola", "session_id": str(one.id)})
     assert "(session)" in assert_problem(refused, 429, "rate_limited")["detail"]
     assert caller.get(f"/api/v1/sessions/{two.id}").status_code == 200
 

@@ -50,6 +50,7 @@ _EXAMPLES: Final = [
 
 class ExecuteView(Endpoint):
     required_scopes = {"POST": Scope.CHAT_WRITE}
+    names_session_in_body = True
 
     @idempotent
     @extend_schema(

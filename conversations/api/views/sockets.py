@@ -24,6 +24,7 @@ _SESSION_ID = "019aa33c-5b70-7a11-9c3e-6f2d1e0a9b44"
 
 class SocketTicketView(Endpoint):
     required_scopes = {"POST": Scope.CHAT_WRITE}
+    names_session_in_body = True
 
     @idempotent
     @extend_schema(
