@@ -8,6 +8,7 @@
   + NotEnoughStock
   + NothingOrdered
   + NothingToPay
+  + NothingAsked
   + BadDate
   + KeyReused
 """
@@ -51,6 +52,10 @@ class NothingOrdered(ShopError):
 
 class NothingToPay(ShopError):
     code = "nada_por_pagar"
+
+
+class NothingAsked(ShopError):
+    code = "falta_criterio"
 
 
 class BadDate(ShopError):

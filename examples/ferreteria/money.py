@@ -4,7 +4,7 @@ import sqlite3
 from datetime import date
 from typing import Any, Final
 
-from examples.ferreteria.errors import BadDate, UnknownCustomer, UnknownFolio
+from examples.ferreteria.errors import BadDate, NothingAsked, UnknownCustomer, UnknownFolio
 from examples.ferreteria.shop import pesos
 
 MAX_FOUND: Final = 20
@@ -32,14 +32,27 @@ def find_customers(db: sqlite3.Connection, text: str) -> list[dict[str, Any]]:
 
 
 def find_invoices(
-    db: sqlite3.Connection, *, folio: str, customer: str, only_overdue: bool, today: date
+    db: sqlite3.Connection, *, folio: str, customer: str, today: date
 ) -> list[dict[str, Any]]:
-    """Those that fit everything that is given; the one longest overdue first."""
+    """Those that fit everything that is given; the one that is due first comes first.
+
+    Raises NothingAsked when nothing is given: nobody who asks for an invoice needs everybody's.
+    """
+    if not folio.strip() and not customer.strip():
+        raise NothingAsked("Falta el folio de la factura o el cliente.")
     rows = db.execute(
         f"{_INVOICES} WHERE (?1 = '' OR folio = ?1)"
-        " AND (?2 = '' OR customer = ?2 OR instr(lower(name), lower(?2)))"
-        " AND (NOT ?3 OR (due < ?4 AND paid_cents < cents)) ORDER BY due LIMIT ?5",
-        [folio.strip().upper(), customer.strip(), only_overdue, today.isoformat(), MAX_FOUND],
+        " AND (?2 = '' OR customer = ?2 OR instr(lower(name), lower(?2))) ORDER BY due LIMIT ?3",
+        [folio.strip().upper(), customer.strip(), MAX_FOUND],
+    )
+    return [_wire(row, today) for row in rows]
+
+
+def overdue_invoices(db: sqlite3.Connection, today: date) -> list[dict[str, Any]]:
+    """Everybody's, the one longest overdue first."""
+    rows = db.execute(
+        f"{_INVOICES} WHERE due < ? AND paid_cents < cents ORDER BY due LIMIT ?",
+        [today.isoformat(), MAX_FOUND],
     )
     return [_wire(row, today) for row in rows]
 
@@ -101,9 +114,8 @@ def _note(db: sqlite3.Connection, kind: str, about: str, text: str, today: date)
 
 
 def _get_invoice(db: sqlite3.Connection, folio: str, today: date) -> dict[str, Any]:
-    wanted = folio.strip()
-    found = find_invoices(db, folio=wanted, customer="", only_overdue=False, today=today)
-    if not wanted or not found:
+    found = find_invoices(db, folio=folio, customer="", today=today)
+    if not found:
         raise UnknownFolio(f"No hay ninguna factura con el folio «{folio}».")
     return found[0]
 

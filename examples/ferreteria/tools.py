@@ -166,22 +166,22 @@ def _register_invoices(server: MCPServer, shop: Shop) -> None:
     def buscar_facturas(
         folio: Annotated[str, Field(description="Folio, como FAC-2041", max_length=20)] = "",
         cliente: Annotated[str, Field(description="Clave o nombre del cliente")] = "",
-        solo_vencidas: Annotated[bool, Field(description="Solo las que ya vencieron")] = False,
     ) -> dict[str, Any]:
-        """Busca facturas por folio o por cliente, o las vencidas. Da vencimiento, saldo, estado y
-        días vencida; la más vencida primero."""
+        """Busca facturas por folio o por cliente. Da vencimiento, saldo, estado y días vencida."""
         return _answer(
             shop,
             lambda db: {
                 "facturas": money.find_invoices(
-                    db,
-                    folio=folio,
-                    customer=cliente,
-                    only_overdue=solo_vencidas,
-                    today=shop.today(),
+                    db, folio=folio, customer=cliente, today=shop.today()
                 )
             },
         )
+
+    @_tool(server, "Facturas vencidas", READ)
+    def facturas_vencidas() -> dict[str, Any]:
+        """Da las facturas vencidas de todos los clientes, la más vencida primero. Para cobranza, no
+        para clientes."""
+        return _answer(shop, lambda db: {"facturas": money.overdue_invoices(db, shop.today())})
 
     @_tool(server, "Historial de pagos", READ)
     def historial_de_pagos(

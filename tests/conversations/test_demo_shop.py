@@ -117,6 +117,7 @@ async def test_an_order_can_be_followed_and_paid(shop: RunningShop) -> None:
         ("cotizar", {"renglones": [{"sku": "NADA-1", "cantidad": 1}]}, "sku_desconocido"),
         ("estado_pedido", {"folio": "PED-9"}, "folio_desconocido"),
         ("liga_de_pago", {"folio": "FAC-1990"}, "nada_por_pagar"),
+        ("buscar_facturas", {"cliente": " "}, "falta_criterio"),
         ("historial_de_pagos", {"cliente": "Nadie"}, "cliente_desconocido"),
         ("registrar_promesa_de_pago", {"folio": "FAC-2041", "fecha": "ayer"}, "fecha_no_valida"),
         (
@@ -144,7 +145,7 @@ async def test_more_than_there_is_leaves_everything_as_it_was(shop: RunningShop)
 
 
 async def test_overdue_invoices_lead_to_a_promise(shop: RunningShop) -> None:
-    found = (await shop.ask("buscar_facturas", solo_vencidas=True))["facturas"]
+    found = (await shop.ask("facturas_vencidas"))["facturas"]
     assert [row["folio"] for row in found] == ["FAC-2041", "FAC-2057", "FAC-2066"]
     worst = found[0]
     history = await shop.ask("historial_de_pagos", cliente=worst["cliente"])
