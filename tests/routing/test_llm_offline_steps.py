@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from routing.llm.types import ToolSpec
 from tests.fakes.llm_door import open_door
 from tests.fakes.llm_server import says
 from tests.fakes.llm_tools import LINK, PLACE, QUOTE, SEARCH, STATUS, Shop, tool
@@ -129,6 +130,21 @@ async def test_a_conversation_is_not_handed_on_by_words_alone(shop: Shop) -> Non
     shop.tools += (tool("hand_off", "Let another agent answer: orders, price", agent=agents),)
     await shop.say("how much is the hammer? I want to order, what is the price")
     assert [name for name, _ in shop.called] == [SEARCH.name]
+
+
+INVOICES = ToolSpec(
+    "books__find_invoices",
+    "Finds invoices of a customer, or those you have by number",
+    {"type": "object", "properties": {"customer": {"type": "string", "default": ""}}},
+)
+
+
+async def test_a_message_that_does_not_say_which_looks_at_nothing(shop: Shop) -> None:
+    shop.tools, shop.failing = (INVOICES,), {INVOICES.name: "[]"}
+    await shop.say("find the invoices you have, please")
+    assert shop.called == []
+    await shop.say("find the invoices of Acme Builders, please")
+    assert shop.called == [(INVOICES.name, {"customer": "Acme Builders"})]
 
 
 async def test_arguments_written_in_another_way_are_the_same_call(shop: Shop) -> None:

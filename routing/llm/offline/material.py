@@ -133,7 +133,7 @@ class Material:
         if found is not None:
             return found.group(1).strip()
         # Where products are spoken of, what is capitalised may be one of them.
-        return ("" if self.mentions else self.proper_name) or self.talk.briefing.customer
+        return ("" if self.is_named else self.proper_name) or self.talk.briefing.customer
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -83,7 +83,7 @@ def _goal(talk: Conversation, tools: Sequence[Tool]) -> Tool | None:
     best = max(others, key=lambda tool: score(tool, text), default=None)
     if best is None or score(best, text) < THRESHOLD:
         return search if _asks_product(text) else None
-    if _is_told(talk) and not _is_specific(best, talk):
+    if not _is_wanted(best, talk):
         return None
     is_ready = best is search or arguments_of(best, Material(talk)) is not None
     return best if is_ready or not _names_thing(text) else search
@@ -96,14 +96,19 @@ def _is_told(talk: Conversation) -> bool:
     return bool(facts) and certainty(facts[0], text) >= CERTAIN
 
 
-def _is_specific(tool: Tool, talk: Conversation) -> bool:
-    """True when the message says which one: by a code, or by asking for one of certain kind."""
+def _is_wanted(tool: Tool, talk: Conversation) -> bool:
+    """False for what the prompt answers by itself, and for a look at everything there is, when the
+    message does not say which.
+    """
     if codes_in(talk.last_text):
         return True
     found = arguments_of(tool, Material(talk)) or {}
     fields = tool.parameters.get("properties") or {}
     usual = [field.get("default") for field in fields.values()] + [talk.briefing.customer]
-    return "?" in talk.last_text and any(value not in usual for value in found.values())
+    says_which = any(value not in usual for value in found.values())
+    if _is_told(talk):
+        return says_which and "?" in talk.last_text
+    return says_which or not fields or bool(tool.parameters.get("required"))
 
 
 def _confirms(talk: Conversation) -> bool:
