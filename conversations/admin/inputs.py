@@ -99,7 +99,7 @@ class InputRequestAdmin(HistoryAdmin):
         )
         typed = request.POST.get("arguments") or pretty_json(asked.arguments)
         context = {
-            **page_context(self, request, str(asked)),
+            **page_context(self, request, asked.tool_name or str(asked)),
             "asked": asked,
             "agent_name": agent_names({asked.agent_slug}).get(asked.agent_slug, asked.agent_slug),
             "status_label": INPUT_LABELS[asked.status],
@@ -119,6 +119,8 @@ class InputRequestAdmin(HistoryAdmin):
     def _answer(self, request: HttpRequest, asked: InputRequest) -> str:
         """Give it, and say what became of it; what is wrong with it, when something is."""
         action = request.POST.get("action", "")
+        if action == InputAction.APPROVE and _has_edited(request, asked):
+            return gettext("You have changed the arguments. Approve with them, or undo the change.")
         try:
             arguments = _arguments(request) if action == InputAction.EDIT else None
             give_input(
@@ -162,6 +164,11 @@ class InputRequestAdmin(HistoryAdmin):
     @display(description=_("created"), ordering="id")
     def created(self, row: InputRequest) -> str:
         return ago(row.created_at)
+
+
+def _has_edited(request: HttpRequest, asked: InputRequest) -> bool:
+    typed = request.POST.get("arguments")
+    return typed is not None and typed.split() != pretty_json(asked.arguments).split()
 
 
 def _arguments(request: HttpRequest) -> dict[str, Any]:

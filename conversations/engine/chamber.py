@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
 
 import orjson
 from django.conf import settings
@@ -51,7 +50,7 @@ class Chamber:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
-        self._inside: dict[UUID, asyncio.Future[Fate]] = {}
+        self._inside: dict[str, asyncio.Future[Fate]] = {}
         self._num_users = 0
 
     async def run(self, claim: Claim) -> Fate:
@@ -60,12 +59,12 @@ class Chamber:
             if not await self._open():
                 return Fate.NEVER_BEGAN
             fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
-            self._inside[claim.task_id] = fate
+            self._inside[claim.name] = fate
             try:
                 self._say("run", claim.packed())
                 return await fate
             finally:
-                self._inside.pop(claim.task_id, None)
+                self._inside.pop(claim.name, None)
 
     @asynccontextmanager
     async def kept_open(self) -> AsyncIterator[None]:
@@ -78,13 +77,13 @@ class Chamber:
             if not self._num_users:
                 self._close()
 
-    def tell(self, order: str, task_id: UUID, **more: str) -> None:
+    def tell(self, order: str, claim: Claim, **more: str) -> None:
         """Pass on an order to a task that is inside; to any other it means nothing."""
-        if task_id in self._inside:
-            self._say(order, {"task_id": task_id.hex, **more})
+        if self.holds(claim):
+            self._say(order, {"name": claim.name, **more})
 
-    def holds(self, task_id: UUID) -> bool:
-        return task_id in self._inside
+    def holds(self, claim: Claim) -> bool:
+        return claim.name in self._inside
 
     # --- The child ----------------------------------------------------------------------------
 
@@ -117,16 +116,16 @@ class Chamber:
         async for line in process.stdout:
             word, _, done = line.decode().strip().partition(" ")
             if word == DONE:
-                self._decide(UUID(hex=done), Fate.RAN)
+                self._decide(done, Fate.RAN)
         fate = Fate.ALONE if len(self._inside) == 1 else Fate.AMONG_OTHERS
         logger.error("a quarantine died with %s tasks in it", len(self._inside))
         self._process = None
-        for task_id in tuple(self._inside):
-            self._decide(task_id, fate)
+        for name in tuple(self._inside):
+            self._decide(name, fate)
         await process.wait()
 
-    def _decide(self, task_id: UUID, fate: Fate) -> None:
-        waiting = self._inside.pop(task_id, None)
+    def _decide(self, name: str, fate: Fate) -> None:
+        waiting = self._inside.pop(name, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(fate)
 

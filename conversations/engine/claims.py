@@ -74,6 +74,11 @@ class Claim:
     def is_suspect(self) -> bool:
         return self.num_crashes >= Suspicion.SOME
 
+    @property
+    def name(self) -> str:
+        """Of this attempt at the task: a worker that stood still may find itself with two."""
+        return f"{self.task_id.hex}.{self.attempt}"
+
     def packed(self) -> dict[str, Any]:
         """As JSON's own types; `unpacked` makes a claim of it again."""
         return {

@@ -22,6 +22,8 @@ from tenants.scope import in_tenant
 
 logger = logging.getLogger(__name__)
 
+#: A child that does not stop a task within this long is given up with what runs in it.
+STOP_SECONDS: Final = 10.0
 DETAIL: Final = "Every process that took it up ended, the last one with nothing else running in it."
 
 
@@ -54,7 +56,7 @@ class QuarantinedRunner:
 
     def finish_step(self) -> None:
         if self.chamber is not None:
-            self.chamber.tell("finish_step", self.claim.task_id)
+            self.chamber.tell("finish_step", self.claim)
 
     def stop(self, why: Stop) -> None:
         """As `Runner.stop`; one that has not begun yet does not begin."""
@@ -72,7 +74,11 @@ class QuarantinedRunner:
                 await self._leave()
                 return
             self._pass_on()
-            await self._judge(await work)
+            async with asyncio.timeout(STOP_SECONDS if self._stopped.done() else None):
+                fate = await work
+            await self._judge(fate)
+        except TimeoutError:
+            logger.error("task %s: its quarantine does not react", self.claim.task_id)
         except LeaseLost:
             return  # somebody else has it, and the store has said so
         except (DatabaseError, InterfaceError):
@@ -82,11 +88,11 @@ class QuarantinedRunner:
 
     def _pass_on(self) -> None:
         if self.chamber is not None and self._stopped.done():
-            self.chamber.tell("stop", self.claim.task_id, why=self._stopped.result())
+            self.chamber.tell("stop", self.claim, why=self._stopped.result())
 
     @property
     def _is_inside(self) -> bool:
-        return self.chamber is not None and self.chamber.holds(self.claim.task_id)
+        return self.chamber is not None and self.chamber.holds(self.claim)
 
     async def _leave(self) -> None:
         why = self._stopped.result()

@@ -30,6 +30,7 @@ def all_ended(found: dict[str, tuple[str, str]]) -> bool:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(240)
 def test_an_embedded_server_dies_of_a_task_twice_and_then_gives_it_up(tmp_path: Path) -> None:
     with installation(tmp_path) as one:
         headers = {"Authorization": f"Bearer {one.key}", "Content-Type": "application/json"}
@@ -54,6 +55,7 @@ def looked_after(one: Installation) -> dict[str, tuple[str, str]]:
 @pytest.mark.redis
 @pytest.mark.chaos
 @pytest.mark.long
+@pytest.mark.timeout(240)
 def test_workers_die_of_a_task_twice_and_then_give_it_up(empty_shop: Shop) -> None:
     shop = empty_shop
     before = shop.cluster.num_started

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 from django.core.management.base import BaseCommand
@@ -40,7 +39,7 @@ class Chambermaid:
     """Obeys the lines that come in, each about one task."""
 
     def __init__(self) -> None:
-        self._runners: dict[UUID, Runner] = {}
+        self._runners: dict[str, Runner] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -65,12 +64,11 @@ class Chambermaid:
         loop.call_soon_threadsafe(ended.set)
 
     def _obey(self, order: str, fields: Mapping[str, Any]) -> None:
-        task_id = UUID(hex=fields["task_id"])
         if order == "run":
             running = asyncio.create_task(self._run(Claim.unpacked(fields)))
             self._running.add(running)
             running.add_done_callback(self._running.discard)
-        elif (runner := self._runners.get(task_id)) is not None:
+        elif (runner := self._runners.get(fields["name"])) is not None:
             if order == "stop":
                 runner.stop(Stop(fields["why"]))
             else:
@@ -78,12 +76,15 @@ class Chambermaid:
 
     async def _run(self, claim: Claim) -> None:
         failpoint(Failpoint.TASK_CLAIMED)
-        runner = self._runners[claim.task_id] = Runner(claim, get_gateway())
+        runner = self._runners[claim.name] = Runner(claim, get_gateway())
         await runner.run()
-        del self._runners[claim.task_id]
-        _say(f"{DONE} {claim.task_id.hex}")
+        del self._runners[claim.name]
+        _say(f"{DONE} {claim.name}")
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the worker has gone
+        os._exit(1)
