@@ -22,6 +22,7 @@ PURE = (
     "routing/rules/patterns.py",
     "routing/rules/trying.py",
     "routing/rules/values.py",
+    "routing/replay.py",
     "conversations/states.py",
     "conversations/cursor.py",
     "conversations/engine/actions.py",
