@@ -20,6 +20,8 @@ CONFORMANCE = (
     "tests/tenants/test_scope.py",
     "tests/tenants/test_prepared_statements.py",
     "tests/conversations/test_turn_statements.py",
+    "tests/conversations/test_charging.py",
+    "tests/tenants/usage/test_rollup.py",
 )
 #: Nothing about PostgreSQL that ten would not show.
 TOO_LONG = "tests/conversations/test_batches.py::test_it_takes_a_thousand"

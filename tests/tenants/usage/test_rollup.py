@@ -1,4 +1,3 @@
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.triggers.usage import UsageTicker
+from orkesta.database import in_thread
 from tenants.scope import tenant_scope
 from tenants.usage.report import GroupBy, read_usage
 from tenants.usage.rollup import find_uncounted, rebuild, roll_up
@@ -110,9 +110,9 @@ async def test_the_ticker_counts_and_warns_once_a_month(
         with tenant_scope(acme.id):
             Budget.objects.create(money_per_month=1)
 
-    await asyncio.to_thread(prepare)
+    await in_thread(prepare)
     for _ in range(2):
         await UsageTicker().run_once()
-        await asyncio.to_thread(use, acme.tenant)
+        await in_thread(use, acme.tenant)
     warnings = [record for record in caplog.records if "US dollars this month" in record.message]
     assert len(warnings) == 1
