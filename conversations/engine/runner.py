@@ -224,16 +224,7 @@ class Runner:
         number = call.number or self._state.num_steps + 1
         step = hand.step(call, self._state, number=number)
         self._state = self._state.after(step)
-        begun = await insist(
-            self.claim.tenant_id,
-            store.begin,
-            self.claim,
-            step,
-            is_first=self._is_first,
-            num_steps=self._state.num_steps,
-        )
-        self._is_first, self._last_seq = False, begun.last_seq
-        if begun.outcome is not None:
+        if not await self._begin(step):
             return None
         failpoint(Failpoint.CALL_BEGUN)
         await self._announce(StepKind.TOOL, number)
@@ -246,6 +237,24 @@ class Runner:
         finally:
             self._is_acting = False
         return [done] if done else AskHuman(InputKind.OUTCOME, call)
+
+    async def _begin(self, step: StepRecord) -> bool:
+        """Record that the call is about to be made; False when it must not be."""
+        num_steps = self._state.num_steps
+        try:
+            begun = await insist(
+                self.claim.tenant_id,
+                store.begin,
+                self.claim,
+                step,
+                is_first=self._is_first,
+                num_steps=num_steps,
+            )
+        except AlreadyRecorded:  # by our own first try: nobody has made the call yet
+            self._is_first = False
+            return True
+        self._is_first, self._last_seq = False, begun.last_seq
+        return begun.outcome is None
 
     async def _ask(self, task: TaskInput, action: AskHuman) -> None:
         step = asking_step(action, self._state)

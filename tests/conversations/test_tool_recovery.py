@@ -1,13 +1,15 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from django.db.models import F
 
+from conversations.engine import insistence, store
 from conversations.engine.claims import Claim
 from conversations.engine.state import StepRecord
-from conversations.engine.store import record
 from conversations.engine.worker import Worker
 from conversations.errors import LeaseLost
 from conversations.models import Step, Task
@@ -218,6 +220,25 @@ async def test_a_cancelled_call_is_recorded_as_one_of_unknown_outcome(shop: Hous
     assert "not known" in story.steps[-1].output["detail"]
 
 
+async def test_a_call_is_made_although_the_database_broke_while_it_was_begun(
+    shop: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, broken = store.begin, iter([True])
+
+    def break_after_commit(*args: Any, **values: Any) -> Any:
+        begun = begin(*args, **values)
+        if next(broken, False):
+            raise OperationalError("gone during COMMIT")
+        return begun
+
+    monkeypatch.setattr(store, "begin", break_after_commit)
+    monkeypatch.setattr(insistence, "RETRY_SECONDS", 0.001)
+    async with open_scene(shop, ORDER, says("Hecho")) as scene:
+        story = await scene.ask()
+    assert (len(keys_of(scene)), story.answer) == (1, "Hecho")
+    assert [step.status for step in story.steps] == ["succeeded"] * 4
+
+
 async def test_trying_again_does_not_repeat_a_call_that_was_cut_off(shop: House) -> None:
     async with open_scene(shop, ORDER, says("No sé si se pidió")) as scene:
         story, running = await start(scene)
@@ -269,7 +290,7 @@ async def test_a_finished_call_is_never_written_again(shop: House) -> None:
             3, StepKind.TOOL, StepStatus.FAILED, input=story.steps[2].input, is_begun=True
         )
         with tenant_scope(shop.id):
-            record(claim, step, then=None)
+            store.record(claim, step, then=None)
 
     with pytest.raises(LeaseLost):
         await sync_to_async(write_again)()
