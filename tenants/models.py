@@ -13,6 +13,7 @@ import tenants.usage_models  # noqa: F401 - Django finds more of the room's mode
 from orkesta.crypto import SealedTextField
 from orkesta.ids import uuid7
 from tenants.allowance_cache import forget_allowances
+from tenants.allowance_rows import AllowanceRow
 from tenants.scope import TenantModel
 from tenants.time_zones import validate_time_zone
 
@@ -150,7 +151,7 @@ class Tenant(models.Model):
         forget_allowances(self.id)
 
 
-class TierOverride(TenantModel):
+class TierOverride(AllowanceRow):
     """One limit of a tenant's tier that is different for this tenant, for a reason and a time."""
 
     class Limit(models.TextChoices):
@@ -200,15 +201,6 @@ class TierOverride(TenantModel):
 
     def __str__(self) -> str:
         return self.get_limit_display()
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        super().save(*args, **kwargs)
-        forget_allowances(self.tenant_id)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        gone = super().delete(*args, **kwargs)
-        forget_allowances(self.tenant_id)
-        return gone
 
 
 class Membership(TenantModel):

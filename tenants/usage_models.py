@@ -4,15 +4,13 @@ Money is counted in whole billionths of a US dollar: sums are exact in every dat
 cheapest cached token there is still costs several of them.
 """
 
-from typing import Any
-
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orkesta.ids import uuid7
-from tenants.allowance_cache import forget_allowances
+from tenants.allowance_rows import AllowanceRow
 from tenants.scope import TenantModel
 
 
@@ -123,7 +121,7 @@ class UsageDay(TenantModel):
         return f"{self.day} {self.llm}"
 
 
-class LLMPrice(TenantModel):
+class LLMPrice(AllowanceRow):
     """What an LLM costs this tenant, in US dollars per million tokens; goes before every list."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -156,17 +154,8 @@ class LLMPrice(TenantModel):
     def __str__(self) -> str:
         return self.llm
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        super().save(*args, **kwargs)
-        forget_allowances(self.tenant_id)
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        gone = super().delete(*args, **kwargs)
-        forget_allowances(self.tenant_id)
-        return gone
-
-
-class Budget(TenantModel):
+class Budget(AllowanceRow):
     """What the tenant itself wants to spend in a month; its tier may allow less, never more."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -199,7 +188,3 @@ class Budget(TenantModel):
 
     def __str__(self) -> str:
         return str(self.money_per_month)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        super().save(*args, **kwargs)
-        forget_allowances(self.tenant_id)

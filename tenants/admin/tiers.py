@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
+from tenants.admin.agreed import AgreedAdmin
 from tenants.admin.businesses import SuperuserAdmin
-from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin.pages import page_context
 from tenants.admin_scope import person_of
 from tenants.allowances import Feature
-from tenants.models import Membership, Tenant, Tier, TierOverride
+from tenants.models import Tenant, Tier, TierOverride
 from tenants.services import touch_configuration
 from tenants.tier_preview import Blocked, find_blocked
 
@@ -169,10 +169,7 @@ class TierAdmin(SuperuserAdmin):
 
 
 @admin.register(TierOverride)
-class TierOverrideAdmin(TenantModelAdmin):
-    """Owners see what has been agreed on; superusers agree on it."""
-
-    view_role = Membership.Role.OWNER
+class TierOverrideAdmin(AgreedAdmin):
     list_display = ("shown_limit", "shown_value", "reason", "expires_at", "created_by")
     list_select_related = ("created_by",)
     empty_icon, empty_text = (
@@ -180,15 +177,6 @@ class TierOverrideAdmin(TenantModelAdmin):
         _("The limits are those of the tier. An override changes one of them, for a reason."),
     )
     fieldsets = ((None, {"fields": (("limit", "value"), "reason", "expires_at")}),)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser) and super().has_add_permission(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser) and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: TierOverride, form: Any, change: bool) -> None:
         if not change:
