@@ -109,6 +109,15 @@ async def test_a_used_up_budget_pauses_the_task_and_a_raised_one_lets_it_go_on(
     assert [step.kind for step in story.steps] == ["route", "model"]
 
 
+async def test_it_pauses_where_the_supervisor_would_be_asked(shop: House) -> None:
+    await sync_to_async(set_budget)(shop, "0.00")
+    async with open_worker(says("Hola")) as (worker, fake):
+        posted = await apost(shop, "buenas")
+        await run_until_idle(worker)
+    story = await story_of(shop, posted.task.id)
+    assert (story.task.status, story.steps, fake.calls) == ("paused", [], [])
+
+
 async def test_a_soft_budget_stops_nothing(shop: House) -> None:
     await sync_to_async(set_budget)(shop, "0.00", is_hard=False)
     async with open_worker(says("Diez")) as (worker, _):
