@@ -2,7 +2,7 @@
 
 * OrkestaError
   + NotFound
-    - SessionNotFound, TaskNotFound, StepNotFound, BatchNotFound
+    - SessionNotFound, TaskNotFound, StepNotFound, BatchNotFound, MessageNotFound
                                         not_found: absent and foreign look the same
   + Conflict
     - SessionNotOpen                    session_not_open
@@ -15,6 +15,7 @@
     - UnknownAgent                      unknown_agent
     - InputInvalid                      input_invalid
     - KindUnavailable                   kind_unavailable
+    - FeedbackNotPossible               feedback_not_possible
   + TooMany
     - SessionExhausted                  session_exhausted
   + TaskPoisoned                        poison: what a task failed of
@@ -45,6 +46,10 @@ class StepNotFound(NotFound):
 
 class BatchNotFound(NotFound):
     """There is no such batch."""
+
+
+class MessageNotFound(NotFound):
+    """There is no such message."""
 
 
 class SessionNotOpen(Conflict):
@@ -143,3 +148,9 @@ class InputExpired(OrkestaError):
     """The task asked a person, and nobody answered in time."""
 
     code = "input_expired"
+
+
+class FeedbackNotPossible(Invalid):
+    """Only what an agent has said can be rated."""
+
+    code = "feedback_not_possible"

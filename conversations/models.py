@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+import conversations.feedback_models
 import conversations.input_models
 import conversations.trigger_models  # noqa: F401 - likewise
 from conversations.states import (
@@ -22,6 +23,7 @@ from conversations.states import (
     Wanted,
 )
 from orkesta.ids import uuid7
+from prompts.models import PromptVersion
 from routing.models import Agent
 from tenants.models import ApiKey
 from tenants.scope import TenantModel
@@ -260,6 +262,10 @@ class Step(TenantModel):
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     input = models.JSONField(_("input"), default=dict)
     output = models.JSONField(_("output"), default=dict)
+    # What the agent was told; of LLM calls only.
+    prompt_version = models.ForeignKey(
+        PromptVersion, on_delete=models.SET_NULL, null=True, related_name="steps"
+    )
     llm = models.CharField(_("LLM"), max_length=100, blank=True)
     input_tokens = models.PositiveIntegerField(_("input tokens"), default=0)
     output_tokens = models.PositiveIntegerField(_("output tokens"), default=0)
@@ -274,6 +280,13 @@ class Step(TenantModel):
         ordering = ["number"]
         constraints = [
             models.UniqueConstraint(fields=["task", "number"], name="step_number_per_task")
+        ]
+        indexes = [
+            models.Index(
+                fields=["prompt_version", "task"],
+                condition=models.Q(prompt_version__isnull=False),
+                name="step_of_prompt_version",
+            )
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from conversations.api.views.batches import (
 )
 from conversations.api.views.chat import ChatCancelView, ChatSendView, ChatStatusView
 from conversations.api.views.execute import ExecuteView
+from conversations.api.views.feedback import MessageFeedbackView
 from conversations.api.views.inputs import InputListView, TaskInputView
 from conversations.api.views.routing_replay import RoutingReplayView
 from conversations.api.views.sessions import (
@@ -47,6 +48,11 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/retry", TaskRetryView.as_view(), name="task-retry"),
     path("tasks/<uuid:task_id>/fork", TaskForkView.as_view(), name="task-fork"),
     path("tasks/<uuid:task_id>/input", TaskInputView.as_view(), name="task-input"),
+    path(
+        "messages/<uuid:message_id>/feedback",
+        MessageFeedbackView.as_view(),
+        name="message-feedback",
+    ),
     path("inputs", InputListView.as_view(), name="inputs"),
     path("sessions", SessionListView.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>", SessionView.as_view(), name="session"),

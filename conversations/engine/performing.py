@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ class Performer:
     ) -> StepRecord:
         """Let the agent answer, piece by piece into `stream`. A failure is a failed step."""
         started = perf_counter()
-        number = state.num_steps + 1
+        number, prompt = state.num_steps + 1, None
         try:
             agent = self._agent(action.agent_slug)
             prompt = await self._prompt(agent, state)
@@ -108,7 +108,8 @@ class Performer:
             async with in_time(state):
                 completion = await self._stream(agent, request, stream)
         except OrkestaError as exc:
-            return failed(StepKind.MODEL, number, action.agent_slug, exc, started, stream.text)
+            step = failed(StepKind.MODEL, number, action.agent_slug, exc, started, stream.text)
+            return replace(step, prompt_version_id=prompt.version_id if prompt else None)
         output: dict[str, Any] = {
             "text": stream.text,
             "finish_reason": completion.finish_reason,
@@ -124,6 +125,7 @@ class Performer:
             reason=action.reason,
             input={"prompt_version": prompt.label, "messages": request.messages},
             output=output,
+            prompt_version_id=prompt.version_id,
             llm=completion.model,
             input_tokens=completion.usage.input_tokens,
             output_tokens=completion.usage.output_tokens,

@@ -28,6 +28,7 @@ class StepRecord:
     reason: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
+    prompt_version_id: UUID | None = None
     llm: str = ""
     input_tokens: int = 0
     output_tokens: int = 0

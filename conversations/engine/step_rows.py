@@ -54,6 +54,7 @@ def _row(claim: Claim, step: StepRecord) -> Step:
         reason=step.reason[:500],
         input=step.input,
         output=step.output,
+        prompt_version_id=step.prompt_version_id,
         llm=step.llm[:100],
         input_tokens=step.input_tokens,
         output_tokens=step.output_tokens,

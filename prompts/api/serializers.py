@@ -55,6 +55,24 @@ class PromptPartSerializer(serializers.Serializer[Any]):
     why = serializers.CharField(help_text="What the block is for.")
 
 
+class RateSerializer(serializers.Serializer[Any]):
+    """A rate and how sure one can be of it: at 95 %, it lies between `low` and `high`."""
+
+    rate = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    num_trials = serializers.IntegerField(source="trials")
+
+
+class VersionOutcomesSerializer(serializers.Serializer[Any]):
+    """How a version did in the last 30 days."""
+
+    num_tasks = serializers.IntegerField(help_text="Ended tasks that were run under it.")
+    success = RateSerializer(help_text="Rated answers that were found helpful.")
+    failure = RateSerializer(help_text="Tasks that failed, or that the fallback agent answered.")
+    handover = RateSerializer(help_text="Tasks that another agent or a person had to take up.")
+
+
 class PromptLabelSerializer(serializers.Serializer[Any]):
     """A name that points to one version."""
 

@@ -17,8 +17,10 @@ from prompts.api.serializers import (
     PromptVersionSerializer,
     RenderedSerializer,
     RenderSerializer,
+    VersionOutcomesSerializer,
 )
 from prompts.composition import compose
+from prompts.outcomes import outcomes_of
 from prompts.previews import render_version
 from prompts.selectors import get_labelled, get_prompt, get_version, list_prompts, list_versions
 from prompts.services import publish_version, remove_label, save_draft, set_label
@@ -124,6 +126,21 @@ class PromptPartsView(Endpoint):
         version = get_version(prompt_slug, number)
         parts = compose(version.source, prompt=version.prompt).parts
         return Response(PromptPartSerializer(parts, many=True).data)
+
+
+class PromptOutcomesView(Endpoint):
+    required_scopes = {"GET": Scope.PROMPTS_READ}
+
+    @extend_schema(
+        operation_id="prompt_versions_outcomes",
+        summary="Say how a version did in the last 30 days",
+        tags=_TAGS,
+        responses={200: VersionOutcomesSerializer} | problems(404),
+    )
+    def get(self, request: Request, prompt_slug: str, number: int) -> Response:
+        version = get_version(prompt_slug, number)
+        found = outcomes_of([version.pk])[version.pk]
+        return Response(VersionOutcomesSerializer(found).data)
 
 
 class PromptRenderView(Endpoint):

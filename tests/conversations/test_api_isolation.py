@@ -20,6 +20,7 @@ PATHS = [
     ("POST", "/api/v1/tasks/{task_id}/input"),
     ("GET", "/api/v1/tasks/{task_id}/stream"),
     ("GET", "/api/v1/sessions/{session_id}/stream"),
+    ("POST", "/api/v1/messages/{message_id}/feedback"),
     ("GET", "/api/v1/batches/{batch_id}"),
     ("GET", "/api/v1/batches/{batch_id}/tasks"),
     ("POST", "/api/v1/batches/{batch_id}/cancel"),
@@ -43,7 +44,7 @@ PATHS = [
     ("GET", "/api/v1/webhook-deliveries/{delivery_id}"),
     ("POST", "/api/v1/webhook-deliveries/{delivery_id}/replay"),
 ]
-IDS = ("task_id", "session_id", "batch_id", *TRIGGER_IDS)
+IDS = ("task_id", "session_id", "batch_id", "message_id", *TRIGGER_IDS)
 ABSENT = dict.fromkeys(IDS, NO_SUCH_ID)
 BODIES = [
     ("/api/v1/chat/status", "task_id"),
@@ -57,7 +58,9 @@ BODIES = [
 def theirs(rival: House, rival_api: Caller) -> dict[str, str]:
     sent: dict[str, str] = rival_api.post("/api/v1/chat/send", {"message": "canary-7351"}).json()
     batch = rival_api.post("/api/v1/batches", {"requests": [{"message": "canary-7352"}]}).json()
-    return sent | {"batch_id": batch["batch_id"]} | make_triggers(rival, "canary-7353")
+    said = rival_api.get(f"/api/v1/sessions/{sent['session_id']}/messages").json()["items"]
+    made = {"batch_id": batch["batch_id"], "message_id": said[0]["message_id"]}
+    return sent | made | make_triggers(rival, "canary-7353")
 
 
 def essence(response: Any) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def test_another_tenants_thing_is_no_thing(
     acme_api: Caller, theirs: dict[str, str], method: str, path: str
 ) -> None:
     before = num_rows()
-    body = {"after_step": 0, "action": "approve"}
+    body = {"after_step": 0, "action": "approve", "rating": "up"}
     foreign = essence(acme_api.request(method, path.format(**theirs), body))
     absent = essence(acme_api.request(method, path.format_map(ABSENT), body))
     assert foreign == absent

@@ -21,7 +21,7 @@ from tests.guards.addresses import Address, addresses
 #: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
 OPEN = {"schema", "docs", ""}
 #: Whose id each parameter of a route is.
-PARAMETERS = ("session_id", "task_id", "batch_id", "prompt_slug", *TRIGGER_IDS)
+PARAMETERS = ("session_id", "task_id", "batch_id", "message_id", "prompt_slug", *TRIGGER_IDS)
 #: Parameters that mean something only beside another one.
 PLAIN = {"number": 1, "label": "production"}
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
@@ -36,6 +36,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "ws-tickets": {"session_id": "session_id"},
     "prompt-versions": {"source": "Hola."},
     "prompt-label": {"version": 1},
+    "message-feedback": {"rating": "up"},
 }
 #: Addresses at which something new is made, of nothing that was there before.
 MADE_FROM_NOTHING = {
@@ -71,6 +72,7 @@ class Rows:
     session_id: Any
     task_id: Any
     batch_id: Any
+    message_id: Any
     prompt_slug: Any
     schedule_id: Any
     inbound_id: Any
@@ -91,7 +93,9 @@ def theirs(rival: House) -> Rows:
         task = batch.tasks.get()
         Tool.objects.create(name=CANARY, description=CANARY)
     make_waiting(rival, CANARY)
-    return Rows(task.session_id, task.id, batch.id, CANARY, **make_triggers(rival, CANARY))
+    return Rows(
+        task.session_id, task.id, batch.id, task.question_id, CANARY, **make_triggers(rival, CANARY)
+    )
 
 
 def key_of(house: House, *scopes: str) -> str:
