@@ -55,7 +55,7 @@ class UsageQuerySerializer(serializers.Serializer[Any]):
 
 class UsageLineSerializer(serializers.Serializer[Any]):
     group = serializers.CharField(
-        help_text="The day, slug, LLM or id; empty for the supervisor, or for no key."
+        help_text="Day, slug, LLM (or tool) or id; empty for the supervisor, or for no key."
     )
     calls = serializers.IntegerField()
     input_tokens = serializers.IntegerField()
