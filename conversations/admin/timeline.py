@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from conversations.admin.reasons import spoken
 from conversations.admin.shown import duration, pretty_json
 from conversations.admin.transcript import agent_names
 from conversations.input_models import InputRequest
@@ -40,6 +41,7 @@ class Stop:
     share: int
     input: str
     output: str
+    reason: str = ""
     keeps: int = 0
 
     @property
@@ -115,6 +117,7 @@ def _stop(step: Step, agent_name: str, longest: float, keeps: int) -> Stop:
         share=max(1, round(100 * step.duration_ms / longest)),
         input=_folded(step.input),
         output=_folded(step.output),
+        reason=spoken(step.reason),
         keeps=0 if step.status == StepStatus.STARTED else keeps,
     )
 
