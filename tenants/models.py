@@ -80,7 +80,10 @@ class Tier(models.Model):
         _("priority of tasks"),
         default=5,
         validators=[MinValueValidator(1), MaxValueValidator(10)],
-        help_text=_("From 1 to 10: among tasks that wait, higher ones run first."),
+        help_text=_(
+            "From 1 to 10: its share of the workers. While others wait too, 10 gets twice as many"
+            " turns as 5."
+        ),
     )
     features = models.JSONField(
         _("features"), default=list, blank=True, help_text=_("None chosen means all.")
