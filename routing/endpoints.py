@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from orkesta.outbound import UrlNotAllowed, check_url, configured_policy
 
 OFFLINE_URL: Final = "offline://"
+#: Endpoints that are asked, one after another, in place of the one that was meant.
+MAX_FALLBACKS: Final = 3
 
 
 def validate_endpoint_url(value: str) -> None:

@@ -7,17 +7,24 @@ Every call holds its share of the tenant's budget and is charged (`routing.meter
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import cache
+from typing import Final
 
 from django.conf import settings
 
+from orkesta.errors import OrkestaError
 from orkesta.outbound import configured_policy
 from routing.breaker import BreakerStatus, Outcome
 from routing.breaker_store import BreakerStore, breaker_store
-from routing.errors import CircuitOpen, LLMError, LLMRejected
+from routing.errors import CircuitOpen, LLMBadAnswer, LLMError, LLMRejected
 from routing.llm.client import LLMClient
-from routing.llm.types import Completion, LLMRequest, LLMTarget
+from routing.llm.types import Completion, FailedTarget, LLMRequest, LLMTarget
 from routing.metering import metered
+from tenants.errors import LLMNotAllowed
+
+#: What another target may do better. A spent budget is spent for all of them.
+REPLACEABLE: Final = (LLMError, LLMNotAllowed)
 
 
 class Gateway:
@@ -31,8 +38,48 @@ class Gateway:
         self, target: LLMTarget, request: LLMRequest
     ) -> AsyncGenerator[str | Completion, None]:
         """Pieces of text as they arrive, and the Completion last. Closing the iterator closes the
-        upstream call. Raises LLMError; without asking CircuitOpen, BudgetExhausted, LLMNotAllowed.
+        upstream call. A target that fails before its first piece, or answers with nothing, is
+        replaced by its fallback; never one that has said something.
+
+        Raises LLMError, the last one, with the detail `failed`: the targets that were asked, or
+        would have been. Without asking CircuitOpen, BudgetExhausted, LLMNotAllowed.
         """
+        failed: tuple[FailedTarget, ...] = ()
+        while True:
+            has_said = False
+            try:
+                async with aclosing(self._stream_one(target, request)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Completion):
+                            piece = _told(piece, target, failed, is_empty=not has_said)
+                        has_said = True
+                        yield piece
+                return
+            except REPLACEABLE as exc:
+                failed = (*failed, await self._failure(target, exc))
+                if has_said or target.fallback is None:
+                    exc.details["failed"] = failed
+                    raise
+                target = target.fallback
+
+    async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
+        """The whole answer at once, of the first target that has one. Raises what `stream` does."""
+        failed: tuple[FailedTarget, ...] = ()
+        while True:
+            try:
+                completion = await self._complete_one(target, request)
+                return _told(completion, target, failed, is_empty=not completion.text)
+            except REPLACEABLE as exc:
+                failed = (*failed, await self._failure(target, exc))
+                if target.fallback is None:
+                    exc.details["failed"] = failed
+                    raise
+                target = target.fallback
+
+    async def _stream_one(
+        self, target: LLMTarget, request: LLMRequest
+    ) -> AsyncGenerator[str | Completion, None]:
+        completion = None
         async with (
             metered(target, request) as call,
             self._guarded(target),
@@ -40,14 +87,23 @@ class Gateway:
         ):
             async for piece in pieces:
                 await call.hear(piece)
-                yield piece
+                if isinstance(piece, Completion):
+                    completion = piece
+                else:
+                    yield piece
+        # Last of all: whoever has it may never come back, and the breaker should have heard of it.
+        if completion is not None:
+            yield completion
 
-    async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
-        """The whole answer at once. Raises what `stream` raises."""
+    async def _complete_one(self, target: LLMTarget, request: LLMRequest) -> Completion:
         async with metered(target, request) as call, self._guarded(target):
             completion = await self._client.complete(target, request)
             await call.hear(completion)
             return completion
+
+    async def _failure(self, target: LLMTarget, error: OrkestaError) -> FailedTarget:
+        status = await self.breaker_status(target)
+        return FailedTarget(target.name, target.model, error.code, error.message[:500], status)
 
     async def breaker_status(self, target: LLMTarget) -> BreakerStatus:
         """How the breaker in front of the endpoint stands, as this process last heard."""
@@ -79,6 +135,17 @@ class Gateway:
             await self._breakers.report(
                 target.tenant_id, name, outcome, is_probe=admission.is_probe
             )
+
+
+def _told(
+    completion: Completion, target: LLMTarget, failed: tuple[FailedTarget, ...], *, is_empty: bool
+) -> Completion:
+    """The completion, and who it is of. One that holds nothing counts as a failure as long as there
+    is somebody else to ask.
+    """
+    if is_empty and not completion.tool_calls and target.fallback is not None:
+        raise LLMBadAnswer("The language model answered with nothing.")
+    return replace(completion, endpoint=target.name, failed=failed)
 
 
 def breaker_name(target: LLMTarget) -> str:

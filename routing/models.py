@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from orkesta.crypto import SealedTextField, Secret, seal, unseal
 from orkesta.ids import uuid7
 from prompts.models import Prompt
-from routing.endpoints import OFFLINE_URL, validate_endpoint_url
+from routing.endpoints import MAX_FALLBACKS, OFFLINE_URL, validate_endpoint_url
 from routing.hit_models import RuleDay
 from routing.rules import RuleInvalid, compile_condition, summary
 from routing.tool_models import AgentTool, McpServer, Tool
@@ -44,6 +44,15 @@ class LLMEndpoint(TenantModel):
         default=False,
         help_text=_("Used by agents that name no endpoint, and by the supervisor."),
     )
+    fallback = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("fallback endpoint"),
+        help_text=_("Asked when this one fails before it has said anything."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
@@ -62,6 +71,19 @@ class LLMEndpoint(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        seen, row = {self.pk}, self.fallback
+        while row is not None:
+            if row.pk in seen:
+                raise ValidationError({"fallback": _("That endpoint falls back to this one.")})
+            if len(seen) > MAX_FALLBACKS:
+                error = _("At most %(limit)d endpoints can stand in one after another.")
+                params = {"limit": MAX_FALLBACKS}
+                raise ValidationError({"fallback": ValidationError(error, params=params)})
+            seen.add(row.pk)
+            row = row.fallback
 
     def set_api_key(self, plain: str) -> None:
         """Seal `plain` into this row, which the caller saves. An empty string removes the key."""

@@ -28,6 +28,7 @@ from prompts.rendering import (
     parse_variables,
     resolve_variables,
 )
+from routing.endpoints import MAX_FALLBACKS
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, RoutingRule
 from routing.rules import Rule, compile_condition, know_each_other
@@ -162,7 +163,9 @@ def _read(tenant: Tenant) -> TenantSnapshot:
     tools = read_tools(tenant.time_zone)
     agents = {
         row.slug: _agent_snapshot(
-            row, _endpoint_of(row, endpoints, default), tools=tools.get(row.pk, ())
+            row,
+            _target(_endpoint_of(row, endpoints, default), row.llm, endpoints, row.timeout_seconds),
+            tools=tools.get(row.pk, ()),
         )
         for row in rows
     }
@@ -175,7 +178,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         agents=MappingProxyType(agents),
         rules=read_rules(),
         fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
-        supervisor_target=_target(default, ""),
+        supervisor_target=_target(default, "", endpoints),
         zone=_zone(tenant),
     )
 
@@ -199,7 +202,7 @@ def _endpoint_of(
 
 
 def _agent_snapshot(
-    row: Agent, endpoint: LLMEndpoint | None, *, tools: tuple[ToolSnapshot, ...]
+    row: Agent, target: LLMTarget | None, *, tools: tuple[ToolSnapshot, ...]
 ) -> AgentSnapshot:
     versions: list[PromptVersion] = getattr(row.prompt, "published", [])
     return AgentSnapshot(
@@ -208,7 +211,7 @@ def _agent_snapshot(
         description=row.description,
         intents=tuple(row.intents),
         prompt=_prompt_snapshot(versions[0]) if versions else None,
-        target=_target(endpoint, row.llm, row.timeout_seconds),
+        target=target,
         temperature=row.temperature,
         max_tokens_per_step=row.max_tokens_per_step,
         max_steps=row.max_steps,
@@ -246,15 +249,33 @@ def _zone(tenant: Tenant) -> tzinfo:
 
 
 def _target(
-    endpoint: LLMEndpoint | None, llm: str, timeout_seconds: float | None = None
+    endpoint: LLMEndpoint | None,
+    llm: str,
+    endpoints: Mapping[UUID, LLMEndpoint],
+    timeout_seconds: float | None = None,
 ) -> LLMTarget | None:
-    if endpoint is None:
-        return None
+    """The endpoint, and behind it those that stand in for it, with LLMs of their own. One that
+    cannot be used is passed over.
+    """
+    chain: list[LLMEndpoint] = []
+    while endpoint is not None and endpoint not in chain and len(chain) <= MAX_FALLBACKS:
+        chain.append(endpoint)
+        endpoint = endpoints.get(endpoint.fallback_id) if endpoint.fallback_id else None
+    target = None
+    for row in reversed(chain):
+        own_llm = llm if row is chain[0] else ""
+        target = _one_target(row, own_llm, timeout_seconds, fallback=target)
+    return target
+
+
+def _one_target(
+    endpoint: LLMEndpoint, llm: str, timeout_seconds: float | None, *, fallback: LLMTarget | None
+) -> LLMTarget | None:
     try:
         api_key = endpoint.api_key
     except SecretUnreadable as exc:
         logger.error("LLM endpoint %s cannot be used: %s", endpoint.pk, exc)
-        return None
+        return fallback
     return LLMTarget(
         name=endpoint.name,
         base_url=endpoint.base_url,
@@ -262,6 +283,7 @@ def _target(
         model=llm or endpoint.llm,
         timeout_seconds=min(timeout_seconds or endpoint.timeout_seconds, endpoint.timeout_seconds),
         tenant_id=str(endpoint.tenant_id),
+        fallback=fallback,
     )
 
 

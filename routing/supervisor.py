@@ -6,14 +6,14 @@ what it said and how its breaker stands.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any, Final
 
 from routing.decisions import Decision, Question, decision_schema, read_answer
 from routing.errors import LLMError, NoAgent
 from routing.gateway import Gateway, breaker_name
-from routing.llm.types import Completion, LLMRequest, LLMTarget
+from routing.llm.types import Completion, FailedTarget, LLMRequest, LLMTarget
 from routing.rules import RoutableMessage, Trial, came_near, first_for_intent, first_match
 from routing.snapshot import TenantSnapshot
 
@@ -100,13 +100,15 @@ async def _by_llm(
     completions: list[Completion] = []
     said: list[dict[str, str]] = []
     answer, problem = None, ""
+    failed: tuple[FailedTarget, ...] = ()
     for _ in range(2):
         try:
             completion = await gateway.complete(target, _request(messages, schema))
         except LLMError as exc:
-            problem = exc.message
+            problem, failed = exc.message, (*failed, *exc.details.get("failed", ()))
             break
         completions.append(completion)
+        failed = (*failed, *completion.failed)
         answer, problem = read_answer(completion.text, schema)
         said.append({"text": completion.text[:MAX_TRACED_CHARS], "problem": problem})
         if answer is not None:
@@ -117,6 +119,7 @@ async def _by_llm(
         "supervisor_prompt": _version(messages[0]["content"]),
         "llm_said": said,
         "breakers": {breaker_name(target): await gateway.breaker_status(target)},
+        **({"llm_failed": [asdict(one) for one in failed]} if failed else {}),
     }
     if answer is None:
         decision = _without_llm(snapshot, question, f"No usable decision: {problem}")

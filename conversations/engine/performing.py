@@ -1,7 +1,7 @@
 """How actions are done: asking the supervisor, calling a model, changing the agent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
@@ -19,7 +19,7 @@ from orkesta.database import in_thread
 from orkesta.errors import OrkestaError
 from routing.errors import AgentNotReady, LLMBadAnswer, NoAgent
 from routing.gateway import Gateway
-from routing.llm.types import Completion, LLMRequest
+from routing.llm.types import Completion, FailedTarget, LLMRequest
 from routing.snapshot import AgentSnapshot, PromptSnapshot
 from routing.supervisor import Decision, Question, decide
 
@@ -113,6 +113,8 @@ class Performer:
         output: dict[str, Any] = {
             "text": stream.text,
             "finish_reason": completion.finish_reason,
+            "endpoint": completion.endpoint,
+            **_failed_targets(completion.failed),
         }
         if completion.tool_calls:
             reading = Reading(agent, self.task.snapshot, state.had, number)
@@ -223,7 +225,11 @@ def failed(
     given: Mapping[str, Any] | None = None,
 ) -> StepRecord:
     """A step that came to nothing; `given` is its input."""
-    output: Mapping[str, Any] = {"code": error.code, "detail": error.message[:1000]}
+    output: Mapping[str, Any] = {
+        "code": error.code,
+        "detail": error.message[:1000],
+        **_failed_targets(error.details.get("failed", ())),
+    }
     return StepRecord(
         number=number,
         kind=kind,
@@ -239,6 +245,11 @@ def failed(
 def since(started: float) -> float:
     """Milliseconds."""
     return (perf_counter() - started) * 1000
+
+
+def _failed_targets(failed: Sequence[FailedTarget]) -> dict[str, Any]:
+    """The LLM endpoints that were asked in vain, and how their breakers stood."""
+    return {"llm_failed": [asdict(one) for one in failed]} if failed else {}
 
 
 def _pinned(prompt: PromptSnapshot | None) -> dict[str, Any]:

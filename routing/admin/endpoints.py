@@ -54,7 +54,15 @@ class EndpointForm(TenantModelForm):
 
     class Meta:
         model = LLMEndpoint
-        fields: ClassVar = ("name", "base_url", "llm", "timeout_seconds", "is_default", "is_active")
+        fields: ClassVar = (
+            "name",
+            "base_url",
+            "llm",
+            "timeout_seconds",
+            "fallback",
+            "is_default",
+            "is_active",
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -123,7 +131,8 @@ class LLMEndpointAdmin(BreakerAdmin):
         key = ("new_api_key", "forget_api_key") if obj and obj.sealed_api_key else "new_api_key"
         return (
             (None, {"fields": (("name", "llm"), ("is_default", "is_active"))}),
-            (_("Address and key"), {"fields": ("base_url", key, "timeout_seconds")}),
+            (_("Address and key"), {"fields": ("base_url", key)}),
+            (_("When it fails"), {"fields": (("timeout_seconds", "fallback"),)}),
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LLMEndpoint]:

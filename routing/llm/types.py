@@ -10,6 +10,7 @@ from routing.endpoints import OFFLINE_URL
 __all__ = [
     "OFFLINE_URL",
     "Completion",
+    "FailedTarget",
     "LLMRequest",
     "LLMTarget",
     "ToolCall",
@@ -23,7 +24,8 @@ class LLMTarget:
     """Where to ask, with which key, for which model.
 
     `timeout_seconds` bounds the wait for the first piece of an answer, and then every silence
-    between two pieces; it does not bound the whole of a long answer.
+    between two pieces; it does not bound the whole of a long answer. `fallback` is asked when this
+    one fails before it has said anything.
     """
 
     name: str
@@ -33,6 +35,7 @@ class LLMTarget:
     timeout_seconds: float = 30.0
     tenant_id: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict)
+    fallback: "LLMTarget | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,26 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedTarget:
+    """A target that came to nothing, so that its fallback was asked; `breaker` is how the breaker
+    in front of it stood afterwards.
+    """
+
+    endpoint: str
+    llm: str
+    code: str
+    detail: str
+    breaker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A finished answer. Its texts hold neither NUL nor lone surrogates.
 
     Times count from the first byte of the request of the attempt that succeeded;
     `first_token_ms` is None when the answer holds no text or was not streamed. `attempts` is 1
-    when nothing had to be tried again.
+    when nothing had to be tried again. `endpoint` is the target that answered, `failed` are those
+    that had been asked in vain before.
     """
 
     text: str
@@ -98,3 +115,5 @@ class Completion:
     first_token_ms: float | None
     duration_ms: float
     attempts: int = 1
+    endpoint: str = ""
+    failed: tuple[FailedTarget, ...] = ()
