@@ -54,7 +54,7 @@ def get_version(slug: str, number: int) -> PromptVersion:
 def list_versions(prompt_id: UUID) -> QuerySet[PromptVersion]:
     """The prompt's versions, newest first, without their texts."""
     rows = PromptVersion.objects.filter(prompt_id=prompt_id).select_related("author")
-    return rows.defer("source").order_by("-number")
+    return rows.defer("source", "composed", "variables").order_by("-number")
 
 
 def find_version(prompt_id: UUID, version_id: UUID) -> PromptVersion | None:
@@ -73,6 +73,14 @@ def list_users_of(block: Prompt) -> QuerySet[PromptVersion]:
     """Versions of prompts that were composed with some version of `block`, newest first."""
     rows = PromptVersion.objects.filter(parts__block__prompt=block).select_related("prompt")
     return rows.distinct().order_by("prompt__name", "-number")
+
+
+def list_outdated_users_of(block: Prompt) -> QuerySet[PromptVersion]:
+    """Published versions that hold the block, but not as it is published now."""
+    live = PromptVersion.objects.filter(prompt=block, status=Status.PUBLISHED).first()
+    if live is None:
+        return PromptVersion.objects.none()
+    return list_users_of(block).filter(status=Status.PUBLISHED).exclude(parts__block=live)
 
 
 def get_labelled(prompt: Prompt, label: str) -> PromptVersion:

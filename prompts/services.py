@@ -15,7 +15,7 @@ from prompts.composition import Composition, compose
 from prompts.errors import LabelReserved, PromptVersionNotFound, VersionNotDraft
 from prompts.models import Prompt, PromptLabel, PromptPart, PromptVersion
 from prompts.rendering import TemplateReport, compile_template
-from prompts.selectors import PRODUCTION, list_users_of
+from prompts.selectors import PRODUCTION, list_outdated_users_of
 from prompts.tokens import count_tokens
 from tenants.services import touch_configuration
 
@@ -108,8 +108,7 @@ def spread_block(*, block: Prompt, author: AbstractBaseUser | None = None) -> li
     if live is None:
         return []
     made = []
-    users = list_users_of(block).filter(status=Status.PUBLISHED)
-    for version in users.exclude(parts__block=live):
+    for version in list_outdated_users_of(block):
         notes = f"[[{block.slug}]] v{live.number}"
         draft = save_draft(prompt=version.prompt, source=version.source, notes=notes, author=author)
         made.append(publish_version(version=draft, author=author))

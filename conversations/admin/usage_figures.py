@@ -11,15 +11,15 @@ import orjson
 from django.utils.formats import number_format
 
 from routing.models import Agent
+from tenants.admin.money import dollars
 from tenants.allowances import Allowance
-from tenants.usage.money import to_cents, to_dollars, to_nano
+from tenants.usage.money import to_dollars, to_nano
 from tenants.usage.report import GroupBy, Line, read_usage, total_of
 from tenants.usage.totals import month_of
 from tenants.usage_models import CallKind
 
 CHART_DAYS: Final = 30
 MAX_ROWS: Final = 12
-_TENTH_OF_A_THOUSANDTH: Final = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,6 @@ def percent_of(spent_nano: int, budget: Decimal | None) -> int | None:
         return None
     limit = to_nano(budget)
     return 100 if limit == 0 else spent_nano * 100 // limit
-
-
-def dollars(nano: int) -> str:
-    """As people say it; amounts below a cent keep four digits."""
-    digits = 2 if nano == 0 or nano >= 10_000_000 else 4
-    value = to_cents(nano) if digits == 2 else to_dollars(nano).quantize(_TENTH_OF_A_THOUSANDTH)
-    return f"US$ {number_format(value, digits, force_grouping=True)}"
 
 
 def read_chart(today: date) -> str:

@@ -74,7 +74,7 @@ class VersionForm(forms.Form):
 class PromptForm(TenantModelForm):
     class Meta:
         model = Prompt
-        fields: ClassVar = ("name", "slug", "task_type", "description")
+        fields: ClassVar = ("name", "slug", "kind", "task_type", "description")
         widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
@@ -87,3 +87,9 @@ class NewPromptForm(PromptForm):
         "# Lo que debes saber\n{{ tenant.business_context }}\n",
     )
     publish_now = forms.BooleanField(label=_("Publish at once"), required=False, initial=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The text is checked as what it is going to be: a block may not name others.
+        kind = self["kind"].value() or Prompt.Kind.PROMPT
+        cast("SourceField", self.fields["source"]).prompt = Prompt(kind=kind)

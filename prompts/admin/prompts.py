@@ -1,6 +1,5 @@
 """Prompts: the list, and the page of one with its versions."""
 
-from itertools import zip_longest
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,9 +11,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from prompts.admin.forms import NewPromptForm, PromptForm
+from prompts.admin.page import prompt_page
+from prompts.admin.prompt_verbs import PromptVerbs
 from prompts.admin.versions import VersionPages
 from prompts.models import Prompt
-from prompts.selectors import list_prompts, list_versions
+from prompts.selectors import list_prompts
 from prompts.services import publish_version, save_draft
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin_scope import has_role, person_of
@@ -27,12 +28,12 @@ class PromptAdmin(TenantModelAdmin):
         "edit_note",
         _("A prompt is what an agent is told. Each version is kept, and one is live."),
     )
-    list_display = ("name", "slug", "live", "tokens", "published_on", "draft")
-    list_filter = ("task_type",)
+    list_display = ("name", "slug", "kind", "live", "tokens", "published_on", "draft")
+    list_filter = ("kind", "task_type")
     search_fields = ("name", "slug", "description")
     prepopulated_fields = {"slug": ("name",)}
     change_form_outer_before_template = "orkesta/prompts/versions.html"
-    fieldsets = ((None, {"fields": (("name", "slug"), ("task_type",), "description")}),)
+    fieldsets = ((None, {"fields": (("name", "slug"), ("kind", "task_type"), "description")}),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prompt]:
         return list_prompts().order_by("name")
@@ -49,17 +50,21 @@ class PromptAdmin(TenantModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Prompt | None = None) -> Any:
         if obj is not None:
             return self.fieldsets
-        names = (("name", "slug"), "description")
+        names = (("name", "slug"), "kind", "description")
         return (
             (None, {"fields": names}),
             (_("First version"), {"fields": ("source", "publish_now")}),
         )
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> Any:
+        # Agents, or other prompts, rely on what it is.
+        return ("kind",) if obj else ()
+
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
 
     def get_urls(self) -> list[URLPattern]:
-        return [*VersionPages(self).urls(), *super().get_urls()]
+        return [*VersionPages(self).urls(), *PromptVerbs(self).urls(), *super().get_urls()]
 
     def save_model(self, request: HttpRequest, obj: Prompt, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -82,8 +87,7 @@ class PromptAdmin(TenantModelAdmin):
         context = dict(extra_context or {})
         if object_id is not None and self.has_view_permission(request):
             prompt = self.get_object(request, object_id)
-            versions = list(list_versions(prompt.pk))
-            context["versions"] = list(zip_longest(versions, versions[1:]))
+            context |= prompt_page(request, prompt)
             context["may_edit"] = has_role(request, self.edit_role)
         return super().changeform_view(request, object_id, form_url, context)
 

@@ -17,13 +17,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from orkesta.errors import OrkestaError
 from prompts.admin.forms import VersionForm
+from prompts.admin.looks import look_at
 from prompts.admin.side_by_side import folded, side_by_side
-from prompts.composition import compose
 from prompts.diff import diff_texts
 from prompts.errors import VersionNotDraft
-from prompts.models import Prompt, PromptVersion
-from prompts.previews import sample_of
-from prompts.rendering import render_isolated
+from prompts.models import PromptVersion
 from prompts.selectors import find_version
 from prompts.services import (
     discard_draft,
@@ -31,7 +29,6 @@ from prompts.services import (
     publish_version,
     save_draft,
 )
-from prompts.tokens import count_tokens
 from tenants.admin.model_admin import refused_form
 from tenants.admin.pages import page_context
 from tenants.admin_scope import person_of
@@ -138,7 +135,7 @@ class VersionPages:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
         version = self._version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
-        context = looked_at(source, version.prompt)
+        context = look_at(source, version.prompt)
         return render(request, "orkesta/prompts/preview.html", context)
 
     def compare(
@@ -176,7 +173,7 @@ class VersionPages:
     ) -> HttpResponse:
         source = str(form["source"].value() or "")
         title = _("Version %(number)d") % {"number": version.number}
-        context = self._context(request, version, title) | looked_at(source, version.prompt)
+        context = self._context(request, version, title) | look_at(source, version.prompt)
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
     def _context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
@@ -188,25 +185,6 @@ class VersionPages:
             "is_draft": version.status == PromptVersion.Status.DRAFT,
             "may_edit": self.admin.has_change_permission(request),
         }
-
-
-def looked_at(source: str, prompt: Prompt) -> dict[str, Any]:
-    """What an author is told about a text while writing it."""
-    composition = compose(source, prompt=prompt)
-    report, text = composition.report, composition.text
-    facts = {
-        "report": report,
-        "parts": () if composition.is_plain else composition.parts,
-        "tokens": count_tokens(text),
-        "rendered": "",
-        "render_error": "",
-    }
-    if report.is_valid:
-        try:
-            facts["rendered"] = render_isolated(text, sample_of(prompt, composition.declared))
-        except OrkestaError as exc:
-            facts["render_error"] = exc.message
-    return facts
 
 
 def said(error: OrkestaError) -> str:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from conversations.admin.usage_figures import dollars, forecast_of, percent_of
+from conversations.admin.usage_figures import forecast_of, percent_of
 from conversations.models import Event, Task
 from conversations.services.budget import list_paused_by_budget, set_budget
 from orkesta.errors import Invalid
+from tenants.admin.money import dollars
 from tenants.models import Membership
 from tenants.scope import tenant_scope
 from tenants.usage_models import Budget
@@ -109,8 +110,9 @@ def test_the_month_is_told_from_what_it_has_been() -> None:
     assert forecast_of(10 * 10**9, date(2026, 11, 30)) == 10 * 10**9
     assert percent_of(8 * 10**9, Decimal(10)) == 80
     assert percent_of(0, Decimal(0)) == 100
-    assert [dollars(nano) for nano in (0, 683_000, 12_345_678_900)] == [
+    assert [dollars(nano) for nano in (0, 18_600, 683_000, 12_345_678_900)] == [
         "US$ 0.00",
+        "US$ 0.000019",
         "US$ 0.0007",
         "US$ 12.35",
     ]

@@ -11,7 +11,13 @@ from tenants.scope import tenant_scope
 from tests.admin import XSS, Desk, desk_of
 from tests.cast import House, make_member
 
-FORM = {"name": "Ventas", "slug": "ventas", "description": "", "source": "Eres {{ agent.name }}."}
+FORM = {
+    "name": "Ventas",
+    "slug": "ventas",
+    "kind": "prompt",
+    "description": "",
+    "source": "Eres {{ agent.name }}.",
+}
 
 
 def prompt_of(house: House) -> Prompt:
