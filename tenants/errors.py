@@ -22,6 +22,7 @@
   + TooMany (429)
     - SocketsExhausted          sockets_exhausted
     - BudgetExhausted           budget_exhausted
+    - RateTooSmall              rate_too_small
 """
 
 from orkesta.errors import Conflict, Forbidden, Invalid, Malformed, TooMany, Unauthenticated
@@ -116,4 +117,11 @@ class BudgetExhausted(TooMany):
     """The tenant's budget for this month is used up; somebody has to raise it."""
 
     code = "budget_exhausted"
+    retryable = False
+
+
+class RateTooSmall(TooMany):
+    """The requests are more than the rate limit ever lets through at once."""
+
+    code = "rate_too_small"
     retryable = False

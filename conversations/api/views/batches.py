@@ -1,5 +1,6 @@
 """Batches: many requests in one call, counted and cancelled as one."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,9 @@ from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from tenants.allowances import Feature
 from tenants.authentication import principal_of
 from tenants.idempotency import idempotent
+from tenants.limits import limit_headers
 from tenants.principals import Scope
+from tenants.rates import rate_limited, take_more_requests
 
 _TWO = OpenApiExample(
     "two reminders",
@@ -54,8 +57,9 @@ class BatchListView(Endpoint):
         operation_id="batches_post",
         summary="Send up to 1,000 messages in one call",
         description="All of them are accepted, or none: the `pointer` of the problem says which "
-        "one was not acceptable. Send an `Idempotency-Key`, so that a repeated call sends nothing "
-        "twice.",
+        "one was not acceptable. Each counts as a request of its own: 429 `rate_limited` when they "
+        "do not fit now, 429 `rate_too_small` when they never will. Send an `Idempotency-Key`, so "
+        "that a repeated call sends nothing twice.",
         tags=["batches"],
         request=PostBatchSerializer,
         responses={202: BatchSerializer} | problems(404, 409, 429, has_body=True),
@@ -63,6 +67,7 @@ class BatchListView(Endpoint):
     )
     def post(self, request: Request) -> Response:
         given, _ = read_body(PostBatchSerializer, request)
+        _count(request, [one["session_id"] for one in given["requests"]])
         batch = services.post_batch(
             principal=principal_of(request),
             requests=[_request(one) for one in given["requests"]],
@@ -118,6 +123,15 @@ class BatchCancelView(Endpoint):
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         return Response(BatchSerializer(services.cancel_batch(batch_id=batch_id)).data)
+
+
+def _count(request: Request, session_ids: Sequence[UUID | None]) -> None:
+    """Count every request of the batch. Raises RateLimited and RateTooSmall."""
+    decision = take_more_requests(principal_of(request), session_ids=session_ids)
+    if headers := limit_headers(decision):
+        request._request.limit_headers = headers  # type: ignore[attr-defined]
+    if not decision.allowed:
+        raise rate_limited(decision)
 
 
 def _request(given: dict[str, Any]) -> services.BatchRequest:
