@@ -201,6 +201,11 @@ class Task(TenantModel):
     def is_terminal(self) -> bool:
         return TaskStatus(self.status) in TERMINAL
 
+    @property
+    def is_degraded(self) -> bool:
+        """Whether nobody could answer, and the customer was told so politely."""
+        return self.status == TaskStatus.COMPLETED and bool(self.error_code)
+
 
 class Message(TenantModel):
     """One utterance of a session."""

@@ -184,6 +184,23 @@ class Agent(TenantModel):
         _("timeout in seconds"),
         default=30.0,
         validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
+        help_text=_("Of one try: from the question to the last word of the answer."),
+    )
+    max_retries = models.PositiveSmallIntegerField(
+        _("retries"),
+        default=3,
+        validators=[MaxValueValidator(5)],
+        help_text=_("After 1, 2, 4 … seconds, as long as it has not said anything."),
+    )
+    failure_answer = models.TextField(  # noqa: DJ001 - null: nobody has decided; empty: no words
+        _("answer when it fails"),
+        null=True,
+        blank=True,
+        max_length=1000,
+        help_text=_(
+            "What the customer is told when neither it nor its fallbacks can answer. Empty: the"
+            " task fails, and your front end gets the error."
+        ),
     )
     while_busy = models.CharField(
         _("a message while busy"),

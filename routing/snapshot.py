@@ -31,6 +31,7 @@ from prompts.rendering import (
 from routing.endpoints import MAX_FALLBACKS
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, RoutingRule
+from routing.polite import polite_answer
 from routing.rules import Rule, compile_condition, know_each_other
 from routing.tools.building import read_tools
 from routing.tools.values import ToolSnapshot
@@ -79,6 +80,7 @@ class AgentSnapshot:
     may_ask_human: bool = False
     answer_hours: float | None = None
     may_hand_off: bool = False
+    failure_answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class TenantSnapshot:
     fallback_slug: str | None
     supervisor_target: LLMTarget | None
     zone: tzinfo = UTC
+    polite_answer: str = ""
     _pinned: dict[UUID, PromptSnapshot | None] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -117,6 +120,17 @@ class TenantSnapshot:
                 return current
             self._pinned[pinned_version_id] = _prompt_snapshot(version)
         return self._pinned[pinned_version_id]
+
+    def failure_answer(self, agent_slug: str | None) -> str:
+        """What the customer is told when nobody can answer: the words of the agent that has the
+        task, those of the fallback agent, or Orkesta's own. Empty where an error is wanted instead,
+        and where there is no agent to speak.
+        """
+        for slug in (agent_slug, self.fallback_slug):
+            agent = self.agents.get(slug) if slug else None
+            if agent is not None and agent.failure_answer is not None:
+                return agent.failure_answer.strip()
+        return self.polite_answer if self.agents else ""
 
 
 _cache: OrderedDict[UUID, TenantSnapshot] = OrderedDict()
@@ -164,7 +178,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
     agents = {
         row.slug: _agent_snapshot(
             row,
-            _target(_endpoint_of(row, endpoints, default), row.llm, endpoints, row.timeout_seconds),
+            _target(_endpoint_of(row, endpoints, default), row.llm, endpoints, agent=row),
             tools=tools.get(row.pk, ()),
         )
         for row in rows
@@ -180,6 +194,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
         supervisor_target=_target(default, "", endpoints),
         zone=_zone(tenant),
+        polite_answer=polite_answer(tenant.language),
     )
 
 
@@ -223,6 +238,7 @@ def _agent_snapshot(
         may_ask_human=row.may_ask_human,
         answer_hours=row.answer_hours,
         may_hand_off=row.may_hand_off,
+        failure_answer=row.failure_answer,
     )
 
 
@@ -252,7 +268,8 @@ def _target(
     endpoint: LLMEndpoint | None,
     llm: str,
     endpoints: Mapping[UUID, LLMEndpoint],
-    timeout_seconds: float | None = None,
+    *,
+    agent: Agent | None = None,
 ) -> LLMTarget | None:
     """The endpoint, and behind it those that stand in for it, with LLMs of their own. One that
     cannot be used is passed over.
@@ -264,25 +281,28 @@ def _target(
     target = None
     for row in reversed(chain):
         own_llm = llm if row is chain[0] else ""
-        target = _one_target(row, own_llm, timeout_seconds, fallback=target)
+        target = _one_target(row, own_llm, agent, fallback=target)
     return target
 
 
 def _one_target(
-    endpoint: LLMEndpoint, llm: str, timeout_seconds: float | None, *, fallback: LLMTarget | None
+    endpoint: LLMEndpoint, llm: str, agent: Agent | None, *, fallback: LLMTarget | None
 ) -> LLMTarget | None:
     try:
         api_key = endpoint.api_key
     except SecretUnreadable as exc:
         logger.error("LLM endpoint %s cannot be used: %s", endpoint.pk, exc)
         return fallback
+    patience = agent.timeout_seconds if agent else None
     return LLMTarget(
         name=endpoint.name,
         base_url=endpoint.base_url,
         api_key=api_key,
         model=llm or endpoint.llm,
-        timeout_seconds=min(timeout_seconds or endpoint.timeout_seconds, endpoint.timeout_seconds),
+        timeout_seconds=min(patience or endpoint.timeout_seconds, endpoint.timeout_seconds),
         tenant_id=str(endpoint.tenant_id),
+        deadline_seconds=patience,
+        max_retries=agent.max_retries if agent else None,
         fallback=fallback,
     )
 

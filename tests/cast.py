@@ -53,7 +53,9 @@ def make_agent(
         PromptVersion.objects.create(
             prompt=prompt, number=1, source=source, status=PromptVersion.Status.PUBLISHED
         )
-        values = {"name": slug.title(), "description": f"Answers about {slug}."} | values
+        # Most tests want to see what went wrong, and not what a customer is told of it.
+        usual = {"description": f"Answers about {slug}.", "failure_answer": ""}
+        values = {"name": slug.title(), **usual} | values
         return Agent.objects.create(slug=slug, prompt=prompt, **values)
 
 

@@ -54,19 +54,20 @@ class Summarise:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
-    """Say the answer and complete the task."""
-
-    content: str
-    agent_slug: str
-
-
-@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Fail the task, for this reason."""
 
     code: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Say the answer and complete the task; `failure` is why it is only a polite one."""
+
+    content: str
+    agent_slug: str
+    failure: GiveUp | None = None
 
 
 Work = Route | CallModel | RunTools | CheckTool | HandOff | Summarise

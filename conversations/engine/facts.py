@@ -21,6 +21,15 @@ class Outcome:
     reason: str = ""
     detail: str = ""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has an error to tell: it failed, or only a polite answer was left."""
+        return self.status is TaskStatus.FAILED or self.is_degraded
+
+    @property
+    def is_degraded(self) -> bool:
+        return self.status is TaskStatus.COMPLETED and bool(self.reason)
+
 
 def answer_id(task_id: UUID) -> UUID:
     """Id of the message that answers the task: the same in every attempt, so that watchers of a
@@ -79,6 +88,7 @@ def chat_response(claim: Claim, answer: Finish) -> Fact:
         "content": answer.content,
         "role": Message.Role.ASSISTANT,
         "agent": answer.agent_slug,
+        "degraded": answer.failure is not None,
     }
     return Fact("chat.response", data, claim.task_id)
 
@@ -87,6 +97,8 @@ def status_changed(claim: Claim, outcome: Outcome) -> Fact:
     data = {"task_id": str(claim.task_id), "status": outcome.status, "attempt": claim.attempt}
     if outcome.reason:
         data["reason"] = outcome.reason
+    if outcome.is_degraded:
+        data["degraded"] = True
     return Fact("task.status_changed", data, claim.task_id)
 
 

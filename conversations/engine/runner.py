@@ -32,6 +32,7 @@ from conversations.engine.charging import PAUSED_BY_BUDGET, met_the_end_of_the_b
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
 from conversations.engine.insistence import AlreadyRecorded, insist
+from conversations.engine.last_word import last_word
 from conversations.engine.loading import TaskInput, load
 from conversations.engine.orchestrator import next_action
 from conversations.engine.performing import Performer, interrupted
@@ -128,7 +129,7 @@ class Runner:
         task = await insist(self.claim.tenant_id, load, self.claim)
         self._state, self._is_first, self._last_seq = task.state, True, 0
         self._spending.begin(task.key_id)
-        action = next_action(self._state)
+        action = last_word(next_action(self._state), self._state, task.snapshot)
         while not isinstance(action, Finish | GiveUp):
             if isinstance(action, AskHuman):
                 await self._ask(task, action)
@@ -142,7 +143,7 @@ class Runner:
             if isinstance(done, AskHuman):
                 action = done
                 continue
-            action = self._take_in(done)
+            action = await self._take_in(done, task)
             then = action if isinstance(action, Finish | GiveUp) else None
             if await self._record(done, then):
                 return
@@ -151,10 +152,13 @@ class Runner:
                 return
         await insist(self.claim.tenant_id, store.finish, self.claim, action)
 
-    def _take_in(self, done: list[StepRecord]) -> Action:
+    async def _take_in(self, done: list[StepRecord], task: TaskInput) -> Action:
         for step in done:
             self._state = self._state.after(step)
-        return next_action(self._state)
+        action = last_word(next_action(self._state), self._state, task.snapshot)
+        if isinstance(action, Finish) and action.failure and self._stream is not None:
+            await self._stream.withdraw()  # half an answer is not what will be said
+        return action
 
     async def _record(self, done: list[StepRecord], then: Finish | GiveUp | None) -> bool:
         """Whether that was the end."""

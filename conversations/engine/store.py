@@ -226,8 +226,10 @@ def _note_end(claim: Claim, outcome: Outcome | None) -> None:
 
 def _ended(ending: Ending) -> Outcome:
     match ending:
-        case Finish():
+        case Finish(failure=None):
             return Outcome(TaskStatus.COMPLETED)
+        case Finish(failure=GiveUp(code, detail)):
+            return Outcome(TaskStatus.COMPLETED, code, detail)
         case GiveUp(code, detail):
             return Outcome(TaskStatus.FAILED, code, detail)
 
@@ -236,7 +238,7 @@ def _holds(claim: Claim, outcome: Outcome | None, num_steps: int) -> bool:
     """Change the task if this attempt still owns it and nobody wants anything of it; False when
     that is not so.
     """
-    if outcome is not None and outcome.status is not TaskStatus.COMPLETED:
+    if outcome is not None and outcome != Outcome(TaskStatus.COMPLETED):
         return _fence(claim, _changes(outcome, num_steps), wanted=Wanted.NOTHING)
     statement = _GOES_ON if outcome is None else _COMPLETES
     return bool(statement(task_id=claim.task_id, attempt=claim.attempt, num_steps=num_steps))
@@ -288,7 +290,7 @@ def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
     if not may_move(frm=TaskStatus.PROCESSING, to=outcome.status):
         raise StateConflict(f"A running task cannot become {outcome.status}.")
     changes |= {"status": outcome.status, "lease_until": None, "wanted": Wanted.NOTHING}
-    if outcome.status is TaskStatus.FAILED:
+    if outcome.has_failed:
         changes |= {"error_code": outcome.reason, "error_detail": outcome.detail[:2000]}
     if outcome.status in TERMINAL:
         changes |= {"finished_at": Now()}

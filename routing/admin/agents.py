@@ -18,9 +18,11 @@ from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextarea
 from prompts.models import Prompt, PromptVersion
 from routing.admin.fields import LinesField
 from routing.models import Agent, AgentTool, LLMEndpoint, Tool
+from routing.polite import polite_answer
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.allowances import allowance_of
+from tenants.selectors import get_tenant
 
 
 class AgentForm(TenantModelForm):
@@ -60,6 +62,9 @@ class AgentForm(TenantModelForm):
             tools: Any = self.fields["tools"]
             tools.queryset = Tool.objects.order_by("name")
             tools.initial = list(self._chosen_tools().values_list("tool_id", flat=True))
+        if "failure_answer" in self.fields and self.instance.failure_answer is None:
+            tenant = get_tenant(self.instance.tenant_id)
+            self.initial["failure_answer"] = polite_answer(tenant.language)
 
     def _chosen_tools(self) -> QuerySet[AgentTool]:
         return AgentTool.objects.filter(agent_id=self.instance.pk)
@@ -159,9 +164,15 @@ class AgentAdmin(TenantModelAdmin):
                 "fields": (
                     ("max_steps", "max_tokens_per_step"),
                     ("max_task_tokens", "max_task_seconds"),
-                    ("timeout_seconds", "while_busy"),
-                    "history_turns",
+                    ("history_turns", "while_busy"),
                 ),
+            },
+        ),
+        (
+            _("When it fails"),
+            {
+                "classes": ["tab"],
+                "fields": (("timeout_seconds", "max_retries"), "failure_answer"),
             },
         ),
         (

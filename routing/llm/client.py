@@ -14,7 +14,7 @@ per streamed turn of 32 tokens and 11 messages, one core, in-process upstream:
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Final
 
@@ -25,7 +25,7 @@ from orkesta.outbound import OutboundPolicy
 from routing.errors import LLMBadAnswer, LLMError, LLMTimeout
 from routing.llm.inprocess import InProcessTransport
 from routing.llm.offline import OfflineModel
-from routing.llm.retry import RetryPolicy, with_retries
+from routing.llm.retry import Attempt, RetryBudget, RetryPolicy, with_retries
 from routing.llm.sdk import make_sdk, post
 from routing.llm.translation import VENDOR_EXCEPTIONS, translate
 from routing.llm.types import OFFLINE_URL, Completion, LLMRequest, LLMTarget
@@ -88,6 +88,7 @@ class LLMClient:
         offline_delay_seconds: float = 0.012,
     ) -> None:
         self._retry = retry or RetryPolicy()
+        self._budget = RetryBudget()
         offline = InProcessTransport(OfflineModel(piece_delay_seconds=offline_delay_seconds))
         mounts = {OFFLINE_URL: offline, **(transports or {})}
         self._sdk = make_sdk(policy=policy or OutboundPolicy(), mounts=mounts)
@@ -104,19 +105,26 @@ class LLMClient:
         `aclose()`, or cancelling whoever awaits the next piece, closes the upstream stream at
         once. An error after the first piece leaves that piece standing: nothing is repeated.
         """
-        attempts = with_retries(lambda: self._stream_once(target, request), self._retry)
+        attempts = self._tried(target, lambda: self._stream_once(target, request))
         async with aclosing(attempts) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
         """The whole answer at once, not streamed on the wire; for structured output."""
-        attempts = with_retries(lambda: self._complete_once(target, request), self._retry)
+        attempts = self._tried(target, lambda: self._complete_once(target, request))
         async with aclosing(attempts) as answers:
             async for answer in answers:
                 if isinstance(answer, Completion):
                     return answer
         raise LLMBadAnswer
+
+    def _tried(self, target: LLMTarget, start: Attempt) -> AsyncGenerator[str | Completion, None]:
+        policy, name = self._retry, f"{target.tenant_id}/{target.name}"
+        if target.max_retries is not None:
+            policy = replace(policy, attempts=1 + target.max_retries)
+        self._budget.note_call(name)
+        return with_retries(start, policy, may_retry=lambda: self._budget.take(name))
 
     async def _complete_once(
         self, target: LLMTarget, request: LLMRequest
@@ -146,11 +154,13 @@ class LLMClient:
                     clock.note(has_text=True)
                     yield fold.text
             else:
-                async with aclosing(_chunks_of(response)) as chunks:
+                async with aclosing(_chunks_of(response, target, clock)) as chunks:
                     async with aclosing(_texts(chunks, target, fold, clock)) as texts:
                         async for text in texts:
                             yield text
                     await _drain(chunks)
+        except TimeoutError as exc:
+            raise _too_long(target) from exc
         except VENDOR_EXCEPTIONS as exc:
             raise translate(exc, target) from _cause(exc)
         finally:
@@ -168,8 +178,20 @@ class LLMClient:
             raise translate(exc, target) from _cause(exc)
 
 
-async def _chunks_of(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
-    async for chunk in response.aiter_bytes():
+async def _chunks_of(
+    response: httpx2.Response, target: LLMTarget, clock: _Clock
+) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Raises TimeoutError at the target's deadline."""
+    limit = target.deadline_seconds
+    spent = perf_counter() - clock.started
+    ends_at = None if limit is None else asyncio.get_running_loop().time() + limit - spent
+    chunks = response.aiter_bytes()
+    while True:
+        # Not around the `yield`: what the reader does meanwhile is not ours to cut off.
+        async with asyncio.timeout_at(ends_at):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
         yield chunk
 
 
@@ -252,6 +274,13 @@ def _completion(request: LLMRequest, fold: ChunkFold, clock: _Clock) -> Completi
 def _silent(target: LLMTarget) -> LLMError:
     return LLMTimeout(
         f"The language model did not answer within {target.timeout_seconds:g} s.",
+        endpoint=target.name,
+    )
+
+
+def _too_long(target: LLMTarget) -> LLMError:
+    return LLMTimeout(
+        f"The language model's answer took longer than {target.deadline_seconds:g} s.",
         endpoint=target.name,
     )
 

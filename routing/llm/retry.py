@@ -2,14 +2,22 @@
 
 import asyncio
 import random
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Final
 
 from routing.errors import LLMError, LLMRateLimited, LLMTimeout, LLMUnreachable
 from routing.llm.types import Completion
 
 TRANSIENT = (LLMTimeout, LLMUnreachable, LLMRateLimited)
+
+#: Retries for each call, and how many may be made at once after quiet times.
+RETRY_SHARE: Final = 0.1
+SPARE_RETRIES: Final = 20.0
+MAX_BUDGETS: Final = 10_000
 
 Attempt = Callable[[], AsyncGenerator[str | Completion, None]]
 
@@ -19,12 +27,14 @@ class RetryPolicy:
     """Up to `attempts` in all; waits double from `first_wait_seconds`, with full jitter above half.
 
     A provider that asks for a longer wait (`Retry-After`) is obeyed up to `max_wait_seconds`;
-    asked for more, we give up at once instead of coming too early.
+    asked for more, we give up at once instead of coming too early. No attempt begins later than
+    `max_seconds` after the first: a customer is waiting, and there may be a fallback.
     """
 
-    attempts: int = 3
-    first_wait_seconds: float = 0.5
+    attempts: int = 4
+    first_wait_seconds: float = 1.0
     max_wait_seconds: float = 10.0
+    max_seconds: float = 60.0
 
     def wait_before(self, attempt: int, error: LLMError) -> float | None:
         """Seconds to wait before `attempt` (2, 3, …) after `error`; None when it is final."""
@@ -44,13 +54,37 @@ def is_transient(error: LLMError) -> bool:
     return isinstance(error, TRANSIENT)
 
 
+class RetryBudget:
+    """Bounds retries to a tenth of the calls of late, per name: when a provider is down for
+    everybody, calling it four times as often does not help it up. May be used from one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[str, float] = OrderedDict()
+
+    def note_call(self, name: str) -> None:
+        self._left[name] = min(self._left.pop(name, SPARE_RETRIES) + RETRY_SHARE, SPARE_RETRIES)
+        if len(self._left) > MAX_BUDGETS:
+            self._left.popitem(last=False)
+
+    def take(self, name: str) -> bool:
+        """Whether one more retry is allowed; it counts from now on."""
+        left = self._left.get(name, SPARE_RETRIES)
+        if left < 1:
+            return False
+        self._left[name] = left - 1
+        return True
+
+
 async def with_retries(
-    start: Attempt, policy: RetryPolicy
+    start: Attempt, policy: RetryPolicy, *, may_retry: Callable[[], bool] = lambda: True
 ) -> AsyncGenerator[str | Completion, None]:
     """What the first attempt that gets as far as a piece yields, to its end, be it good or bad.
 
     The Completion says how many attempts there were. Closing this closes the running attempt.
+    `may_retry` is asked before each retry that the policy would make.
     """
+    started = monotonic()
     for attempt in range(1, policy.attempts + 1):
         has_yielded = False
         try:
@@ -62,7 +96,9 @@ async def with_retries(
                     yield piece
         except LLMError as error:
             wait = None if has_yielded else policy.wait_before(attempt + 1, error)
-            if wait is None:
+            if wait is None or monotonic() + wait - started > policy.max_seconds:
+                raise
+            if not may_retry():
                 raise
             await asyncio.sleep(wait)
         else:

@@ -24,8 +24,9 @@ class LLMTarget:
     """Where to ask, with which key, for which model.
 
     `timeout_seconds` bounds the wait for the first piece of an answer, and then every silence
-    between two pieces; it does not bound the whole of a long answer. `fallback` is asked when this
-    one fails before it has said anything.
+    between two pieces; `deadline_seconds`, where it is set, bounds the whole of a streamed answer.
+    `max_retries` replaces the client's own number. `fallback` is asked when this one fails before
+    it has said anything.
     """
 
     name: str
@@ -35,6 +36,8 @@ class LLMTarget:
     timeout_seconds: float = 30.0
     tenant_id: str = ""
     extra_headers: Mapping[str, str] = field(default_factory=dict)
+    deadline_seconds: float | None = None
+    max_retries: int | None = None
     fallback: "LLMTarget | None" = None
 
 

@@ -93,6 +93,7 @@ def test_it_can_be_asked_how_a_message_is_going(acme: House, acme_api: Caller) -
         "status": "queued",
         "result": None,
         "error": None,
+        "degraded": False,
     }
     with tenant_scope(acme.id):
         Task.objects.update(status=TaskStatus.COMPLETED)

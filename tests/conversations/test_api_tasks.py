@@ -37,6 +37,7 @@ def test_a_new_task_has_all_its_steps_ahead(acme_api: Caller) -> None:
         "intermediate_results": [],
         "result": None,
         "error": None,
+        "degraded": False,
         "started_at": None,
         "finished_at": None,
     }

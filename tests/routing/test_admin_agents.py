@@ -24,6 +24,7 @@ def form_of(house: House, **values: Any) -> dict[str, Any]:
         "max_task_seconds": 600,
         "history_turns": 10,
         "timeout_seconds": 30,
+        "max_retries": 3,
         "while_busy": "enqueue",
     }
     return form | values

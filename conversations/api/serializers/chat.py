@@ -80,6 +80,9 @@ class ChatStatusSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(TaskStatus.choices)
     result = AnswerSerializer(allow_null=True)
     error = FailureSerializer(allow_null=True)
+    degraded = serializers.BooleanField(
+        help_text="Nobody could answer; the result is a polite text, and `error` says why."
+    )
 
 
 class CancelledSerializer(serializers.Serializer[Any]):

@@ -54,6 +54,10 @@ class TaskSummarySerializer(serializers.Serializer[Any]):
     total_steps = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
+    degraded = serializers.BooleanField(
+        source="is_degraded",
+        help_text="Nobody could answer; the result is a polite text, and `error` says why.",
+    )
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)

@@ -112,7 +112,8 @@ class ChatStatusView(Endpoint):
     @extend_schema(
         operation_id="chat_status",
         summary="Ask how a message is going",
-        description="`result` is there once the task has completed, `error` once it has failed.",
+        description="`result` is there once the task has completed, `error` once it has failed;"
+        " both, when it was completed with a polite answer because nobody could give another.",
         tags=["chat"],
         request=TaskIdSerializer,
         responses={200: ChatStatusSerializer} | problems(404, has_body=True),
@@ -150,4 +151,5 @@ def _status(task: Task) -> dict[str, Any]:
         "status": task.status,
         "result": None if answer is None else AnswerSerializer(answer).data,
         "error": failure(task.error_code, task.error_detail),
+        "degraded": task.is_degraded,
     }
