@@ -8,8 +8,10 @@
                                   └─────────────────────────────┘
 
 Times are whole milliseconds, so that Python and the Lua of `breaker_store.py` compute the same. A
-probe holds a lease: whoever crashes with it blocks the others no longer than that. Only the probe's
-outcome counts while half open; calls that were let in earlier and end later say nothing new.
+probe holds a lease: whoever crashes with it blocks the others no longer than that. The end of its
+lease is also its name, since no two are the same. Only the outcome of the probe that holds the
+lease counts while half open; calls that were let in earlier and end later, and probes that took
+longer than their lease, say nothing new.
 """
 
 from dataclasses import dataclass, replace
@@ -51,14 +53,19 @@ class BreakerState:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whether a call may go ahead. One that does reports its outcome, with `is_probe` as given
-    here; one that does not may ask again after `retry_after_seconds`.
+    """Whether a call may go ahead. One that does reports its outcome, with `probe` as given here;
+    one that does not may ask again after `retry_after_seconds`.
     """
 
     allowed: bool
     is_probe: bool
     state: BreakerState
     retry_after_seconds: float
+
+    @property
+    def probe(self) -> int:
+        """Names the probe that the call is; 0 for an ordinary call."""
+        return self.state.probe_until if self.is_probe else 0
 
 
 CLEAN = BreakerState()
@@ -94,14 +101,16 @@ def after_call(
     outcome: Outcome,
     now: int,
     *,
-    is_probe: bool,
+    probe: int,
     rules: BreakerRules = DEFAULT_RULES,
 ) -> BreakerState:
-    """The state once a call that was let through has ended with `outcome` at `now`."""
+    """The state once a call that was let through, as `probe` or not (0), has ended with `outcome`
+    at `now`.
+    """
     state = seen_at(state, now, rules=rules)
     if state.status is BreakerStatus.CLOSED:
         return _after_ordinary_call(state, outcome, now, rules=rules)
-    if state.status is BreakerStatus.HALF_OPEN and is_probe:
+    if state.status is BreakerStatus.HALF_OPEN and probe and probe == state.probe_until:
         return _after_probe(state, outcome, now)
     return state
 

@@ -41,9 +41,9 @@ class BreakerStore(Protocol):
         """Ask before a call. Whoever is let through must `report`, a cancelled call included."""
 
     async def report(
-        self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
+        self, tenant_id: TenantId, name: str, outcome: Outcome, probe: int = 0
     ) -> BreakerState:
-        """Say how a call ended; `is_probe` as its admission said."""
+        """Say how a call ended; `probe` as its admission said."""
 
     async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
         """The state as it looks now; asking takes no probe."""
@@ -80,12 +80,12 @@ class MemoryBreakerStore:
         return admission
 
     async def report(
-        self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
+        self, tenant_id: TenantId, name: str, outcome: Outcome, probe: int = 0
     ) -> BreakerState:
         key = (str(tenant_id), name)
         with self._lock:
             before = self._states.get(key, CLEAN)
-            state = after_call(before, outcome, self._clock(), is_probe=is_probe, rules=self._rules)
+            state = after_call(before, outcome, self._clock(), probe=probe, rules=self._rules)
             self._keep(key, state)
         return state
 
@@ -168,9 +168,10 @@ return {answer, unpack(row(state))}
 REPORT = Script(
     _PRELUDE
     + """
-local outcome, is_probe = ARGV[6], ARGV[7] == '1'
+local outcome, probe = ARGV[6], tonumber(ARGV[7])
 local state = load(KEYS[1])
 local clean = {status = 'closed', failures = 0, opened_at = 0, probe_until = 0}
+local is_probe = probe ~= 0 and probe == state.probe_until
 local counts = state.status == 'closed' or (state.status == 'half_open' and is_probe)
 if counts and outcome == 'success' then
   state = clean
@@ -247,17 +248,17 @@ class RedisBreakerStore:
         return Admission(True, answer == b"probe", seen.state, 0.0)
 
     async def report(
-        self, tenant_id: TenantId, name: str, outcome: Outcome, is_probe: bool
+        self, tenant_id: TenantId, name: str, outcome: Outcome, probe: int = 0
     ) -> BreakerState:
-        key, args = _key(tenant_id, name), [*self._args(), outcome.value, int(is_probe)]
-        is_news = is_probe or outcome is Outcome.FAILURE
+        key, args = _key(tenant_id, name), [*self._args(), outcome.value, probe]
+        is_news = bool(probe) or outcome is Outcome.FAILURE
         if not is_news and self._last_heard.get(key) == CLEAN:
             return CLEAN
         try:
             row = await self._door.arun(REPORT, keys=[key], args=args)
         except RedisUnavailable:
             self._last_heard.pop(key, None)
-            return await self._local.report(tenant_id, name, outcome, is_probe)
+            return await self._local.report(tenant_id, name, outcome, probe)
         state = self._last_heard[key] = _seen(row).state
         return state
 

@@ -132,9 +132,7 @@ class Gateway:
             outcome = Outcome.FAILURE
             raise
         finally:
-            await self._breakers.report(
-                target.tenant_id, name, outcome, is_probe=admission.is_probe
-            )
+            await self._breakers.report(target.tenant_id, name, outcome, probe=admission.probe)
 
 
 def _told(

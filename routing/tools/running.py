@@ -116,4 +116,4 @@ async def _guarded(
         outcome = Outcome.FAILURE
         raise
     finally:
-        await breakers.report(context.tenant_id, name, outcome, is_probe=admission.is_probe)
+        await breakers.report(context.tenant_id, name, outcome, probe=admission.probe)

@@ -17,7 +17,8 @@ NOW = 1_000_000
 CLOSED, OPEN, HALF_OPEN = BreakerStatus.CLOSED, BreakerStatus.OPEN, BreakerStatus.HALF_OPEN
 FAILED_4 = BreakerState(CLOSED, 4)
 OPENED = BreakerState(OPEN, 5, opened_at=NOW)
-PROBING = BreakerState(HALF_OPEN, 5, opened_at=NOW, probe_until=NOW + 120_000)
+LEASE = NOW + 120_000
+PROBING = BreakerState(HALF_OPEN, 5, opened_at=NOW, probe_until=LEASE)
 
 
 @pytest.mark.parametrize(
@@ -49,32 +50,44 @@ def test_a_probe_takes_the_lease_and_the_next_caller_waits_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "outcome", "is_probe", "afterwards"),
+    ("state", "outcome", "probe", "afterwards"),
     [
-        (CLEAN, Outcome.SUCCESS, False, CLEAN),
-        (CLEAN, Outcome.FAILURE, False, BreakerState(CLOSED, 1)),
-        (CLEAN, Outcome.ABANDONED, False, CLEAN),
-        (FAILED_4, Outcome.SUCCESS, False, CLEAN),
-        (FAILED_4, Outcome.FAILURE, False, BreakerState(OPEN, 5, opened_at=NOW + 1)),
-        (FAILED_4, Outcome.ABANDONED, False, FAILED_4),
+        (CLEAN, Outcome.SUCCESS, 0, CLEAN),
+        (CLEAN, Outcome.FAILURE, 0, BreakerState(CLOSED, 1)),
+        (CLEAN, Outcome.ABANDONED, 0, CLEAN),
+        (FAILED_4, Outcome.SUCCESS, 0, CLEAN),
+        (FAILED_4, Outcome.FAILURE, 0, BreakerState(OPEN, 5, opened_at=NOW + 1)),
+        (FAILED_4, Outcome.ABANDONED, 0, FAILED_4),
         # A call from before it opened says nothing new.
-        (OPENED, Outcome.SUCCESS, False, OPENED),
-        (OPENED, Outcome.FAILURE, False, OPENED),
-        (OPENED, Outcome.SUCCESS, True, OPENED),
-        (PROBING, Outcome.SUCCESS, False, PROBING),
-        (PROBING, Outcome.FAILURE, False, PROBING),
+        (OPENED, Outcome.SUCCESS, 0, OPENED),
+        (OPENED, Outcome.FAILURE, 0, OPENED),
+        (OPENED, Outcome.SUCCESS, LEASE, OPENED),
+        (PROBING, Outcome.SUCCESS, 0, PROBING),
+        (PROBING, Outcome.FAILURE, 0, PROBING),
         # The probe decides.
-        (PROBING, Outcome.SUCCESS, True, CLEAN),
-        (PROBING, Outcome.FAILURE, True, BreakerState(OPEN, 6, opened_at=NOW + 1)),
-        (PROBING, Outcome.ABANDONED, True, BreakerState(HALF_OPEN, 5, opened_at=NOW)),
-        # A probe that outlived its lease still knows more than anybody.
-        (CLEAN, Outcome.FAILURE, True, BreakerState(CLOSED, 1)),
+        (PROBING, Outcome.SUCCESS, LEASE, CLEAN),
+        (PROBING, Outcome.FAILURE, LEASE, BreakerState(OPEN, 6, opened_at=NOW + 1)),
+        (PROBING, Outcome.ABANDONED, LEASE, BreakerState(HALF_OPEN, 5, opened_at=NOW)),
+        # A probe whose lease was over, and is another's now, or nobody's.
+        (PROBING, Outcome.SUCCESS, LEASE - 60_000, PROBING),
+        (PROBING, Outcome.FAILURE, LEASE - 60_000, PROBING),
+        (PROBING, Outcome.ABANDONED, LEASE - 60_000, PROBING),
+        # A probe that ends when all is well again counts like anybody.
+        (CLEAN, Outcome.FAILURE, LEASE, BreakerState(CLOSED, 1)),
     ],
 )
 def test_it_learns(
-    state: BreakerState, outcome: Outcome, is_probe: bool, afterwards: BreakerState
+    state: BreakerState, outcome: Outcome, probe: int, afterwards: BreakerState
 ) -> None:
-    assert after_call(state, outcome, NOW + 1, is_probe=is_probe) == afterwards
+    assert after_call(state, outcome, NOW + 1, probe=probe) == afterwards
+
+
+def test_a_probe_is_named_by_its_lease() -> None:
+    assert before_call(CLEAN, NOW).probe == 0
+    assert before_call(OPENED, NOW + 1).probe == 0
+    first = before_call(OPENED, NOW + 60_000)
+    second = before_call(first.state, NOW + 120_000)
+    assert (first.probe, second.probe) == (NOW + 120_000, NOW + 180_000)
 
 
 def test_five_failures_in_a_row_open_it_and_a_success_between_starts_again() -> None:
@@ -82,7 +95,7 @@ def test_five_failures_in_a_row_open_it_and_a_success_between_starts_again() -> 
     for history, status in [([F] * 4, CLOSED), ([F] * 5, OPEN), ([F, F, F, F, S, F], CLOSED)]:
         state = CLEAN
         for outcome in history:
-            state = after_call(state, outcome, NOW, is_probe=False)
+            state = after_call(state, outcome, NOW, probe=0)
         assert state.status is status
 
 
@@ -93,7 +106,7 @@ def test_an_open_breaker_shows_as_half_open_once_its_time_is_over() -> None:
 
 def test_the_rules_can_be_others() -> None:
     rules = BreakerRules(failure_threshold=1, open_ms=10, probe_lease_ms=5)
-    opened = after_call(CLEAN, Outcome.FAILURE, NOW, is_probe=False, rules=rules)
+    opened = after_call(CLEAN, Outcome.FAILURE, NOW, probe=0, rules=rules)
     assert opened.status is OPEN
     probe = before_call(opened, NOW + 10, rules=rules)
     assert (probe.is_probe, probe.state.probe_until) == (True, NOW + 15)

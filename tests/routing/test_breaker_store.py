@@ -47,7 +47,7 @@ def fresh_name() -> str:
 
 async def fail(store: BreakerStore, name: str, *, times: int = 5) -> None:
     for _ in range(times):
-        await store.report("acme", name, Outcome.FAILURE, False)
+        await store.report("acme", name, Outcome.FAILURE)
 
 
 async def test_it_opens_for_everybody_and_only_there(store: BreakerStore) -> None:
@@ -83,20 +83,24 @@ async def test_a_crashed_prober_does_not_block_for_ever(door: RedisDoor) -> None
         name = fresh_name()
         await fail(store, name, times=3)
         clock.now += 60
-        assert (await store.admit("acme", name)).is_probe
+        late = await store.admit("acme", name)
         clock.now += 39
         refused = await store.admit("acme", name)
         assert (refused.allowed, refused.retry_after_seconds) == (False, 0.001)
         clock.now += 1
-        assert (await store.admit("acme", name)).is_probe
-        await store.report("acme", name, Outcome.SUCCESS, True)
+        probe = await store.admit("acme", name)
+        assert probe.is_probe
+        for outcome in Outcome:
+            assert await store.report("acme", name, outcome, late.probe) == probe.state
+        await store.report("acme", name, Outcome.SUCCESS, probe.probe)
         assert await store.read("acme", name) == CLEAN
 
 
 # Failures and whole waits come often, or few histories would ever get to half open.
-OUTCOMES = [(outcome, is_probe) for outcome in Outcome for is_probe in (False, True)]
+# Of probes, the last one that was admitted (-1) and the one before it (-2) may end.
+OUTCOMES = [(outcome, which) for outcome in Outcome for which in (0, -1, -1, -2)]
 WAITS = [1, 39, 40, 59, 60, 60, 60]
-EVENTS = st.sampled_from([*["admit"] * 6, *[(Outcome.FAILURE, False)] * 9, *OUTCOMES, *WAITS])
+EVENTS = st.sampled_from([*["admit"] * 6, *[(Outcome.FAILURE, 0)] * 9, *OUTCOMES, *WAITS])
 
 
 @settings(
@@ -106,14 +110,14 @@ EVENTS = st.sampled_from([*["admit"] * 6, *[(Outcome.FAILURE, False)] * 9, *OUTC
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@example([*[(Outcome.FAILURE, False)] * 3, 60, "admit", (Outcome.ABANDONED, True), "admit"])
+@example([*[(Outcome.FAILURE, 0)] * 3, 60, "admit", (Outcome.ABANDONED, -1), "admit"])
 @given(st.lists(EVENTS, max_size=50))
 def test_lua_and_python_agree_in_every_history(valkey_url: str, events: list[object]) -> None:
     asyncio.run(replay_in_both(valkey_url, events))
 
 
 async def replay_in_both(url: str, events: list[object]) -> None:
-    clock, state, name = ManualClock(1_763_674_000_000), CLEAN, fresh_name()
+    clock, state, name, probes = ManualClock(1_763_674_000_000), CLEAN, fresh_name(), [0, 0]
     door = RedisDoor(url)
     store = RedisBreakerStore(door, rules=RULES, clock=clock)
     for event in events:
@@ -121,12 +125,14 @@ async def replay_in_both(url: str, events: list[object]) -> None:
             expected = before_call(state, clock.now, rules=RULES)
             assert await store.admit("acme", name) == expected
             state = expected.state
+            probes += [expected.probe] if expected.is_probe else []
         elif isinstance(event, int):
             clock.now += event
         else:
-            outcome, is_probe = event  # type: ignore[misc]
-            state = after_call(state, outcome, clock.now, is_probe=is_probe, rules=RULES)
-            assert await store.report("acme", name, outcome, is_probe) == state
+            outcome, which = event  # type: ignore[misc]
+            probe = probes[which] if which else 0
+            state = after_call(state, outcome, clock.now, probe=probe, rules=RULES)
+            assert await store.report("acme", name, outcome, probe) == state
         assert await store.read("acme", name) == seen_at(state, clock.now, rules=RULES)
     await door.aclose()
 
@@ -186,9 +192,9 @@ async def test_a_clean_breaker_leaves_no_key_and_another_expires(door: RedisDoor
     ttl = Script("return redis.call('PTTL', KEYS[1])")
     key = f"orkesta:{{acme}}:breaker:{name}"
     assert await door.arun(ttl, keys=[key], args=[]) == -2
-    await store.report("acme", name, Outcome.FAILURE, False)
+    await store.report("acme", name, Outcome.FAILURE)
     assert 86_000_000 < await door.arun(ttl, keys=[key], args=[]) <= 86_400_000
-    await store.report("acme", name, Outcome.SUCCESS, False)
+    await store.report("acme", name, Outcome.SUCCESS)
     assert await door.arun(ttl, keys=[key], args=[]) == -2
 
 
@@ -198,7 +204,7 @@ async def test_a_success_is_told_as_soon_as_any_call_has_heard_of_failures(
     name, here, elsewhere = fresh_name(), RedisBreakerStore(door), RedisBreakerStore(door)
     long_call = await here.admit("acme", name)
     await fail(elsewhere, name, times=4)
-    await here.report("acme", name, Outcome.SUCCESS, long_call.is_probe)
+    await here.report("acme", name, Outcome.SUCCESS, long_call.probe)
     assert (await here.admit("acme", name)).state.failures == 4  # nobody here knew of them
-    await here.report("acme", name, Outcome.SUCCESS, False)
+    await here.report("acme", name, Outcome.SUCCESS)
     assert await elsewhere.read("acme", name) == CLEAN
