@@ -33,20 +33,33 @@ def allot(
     their turns come. `last_served` numbers turns: a tenant that is missing has had none.
     """
 
-    def turn(queue: Queue, given: int) -> tuple[float, int, bytes]:
-        time = (queue.num_running + given + 1) / queue.weight
-        return time, last_served.get(queue.tenant_id, -1) if not given else 0, queue.tenant_id.bytes
-
     given: dict[UUID, int] = {}
-    waiting = [(turn(queue, 0), queue) for queue in queues if queue.has_room_for(1)]
+    waiting = [
+        (
+            (queue.num_running + 1) / queue.weight,
+            last_served.get(queue.tenant_id, -1),
+            queue.tenant_id.bytes,
+            queue,
+        )
+        for queue in queues
+        if queue.has_room_for(1)
+    ]
     heapify(waiting)
-    for _ in range(num_free):
-        if not waiting:
-            break
-        queue = waiting[0][1]
-        got = given[queue.tenant_id] = given.get(queue.tenant_id, 0) + 1
+    num_left = num_free
+    while num_left > 0 and waiting:
+        *_, order, queue = waiting[0]
+        before = given.get(queue.tenant_id, 0)
+        # Whoever is alone takes all there is, and need not wait for its turn each time.
+        more = 1 if len(waiting) > 1 else _room(queue, num_left, before)
+        got = given[queue.tenant_id] = before + more
+        num_left -= more
         if queue.has_room_for(got + 1):
-            heapreplace(waiting, (turn(queue, got), queue))
+            heapreplace(waiting, ((queue.num_running + got + 1) / queue.weight, 0, order, queue))
         else:
             heappop(waiting)
     return given
+
+
+def _room(queue: Queue, num_free: int, given: int) -> int:
+    """How many of `num_free` the queue may have beside those that it was given."""
+    return num_free if queue.cap is None else min(num_free, queue.cap - queue.num_running - given)
