@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from prompts.admin.variable_rows import VariableRowsField
 from prompts.models import Prompt, PromptVersion
 from prompts.services import check_source
 from tenants.admin.forms import TenantModelForm
@@ -72,9 +73,18 @@ class VersionForm(forms.Form):
 
 
 class PromptForm(TenantModelForm):
+    variables = VariableRowsField(
+        label=_("Variables"),
+        required=False,
+        help_text=_(
+            "What a page or app may send along besides, by name. A text may use no other names; "
+            "without a value the default is told."
+        ),
+    )
+
     class Meta:
         model = Prompt
-        fields: ClassVar = ("name", "slug", "kind", "task_type", "description")
+        fields: ClassVar = ("name", "slug", "kind", "task_type", "description", "variables")
         widgets: ClassVar = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 

@@ -33,7 +33,12 @@ class PromptAdmin(TenantModelAdmin):
     search_fields = ("name", "slug", "description")
     prepopulated_fields = {"slug": ("name",)}
     change_form_outer_before_template = "orkesta/prompts/versions.html"
-    fieldsets = ((None, {"fields": (("name", "slug"), ("kind", "task_type"), "description")}),)
+    fieldsets = (
+        (
+            None,
+            {"fields": (("name", "slug"), ("kind", "task_type"), "description", "variables")},
+        ),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prompt]:
         return list_prompts().order_by("name")
