@@ -33,6 +33,7 @@ _ANY: Final = frozenset({"GET", "HEAD", "POST"})
 DOORS: Final = (
     Door("hooks", "/hooks/", "ORKESTA_HOOK_CALLS_PER_MINUTE", _ANY),
     Door("login", "/admin/login/", "ORKESTA_LOGINS_PER_MINUTE", frozenset({"POST"})),
+    Door("leaked keys", "/api/v1/keys/leaked", "ORKESTA_LEAK_REPORTS_PER_MINUTE", _ANY),
     Door("schema", "/api/schema/", "ORKESTA_SCHEMA_CALLS_PER_MINUTE", _ANY),
 )
 

@@ -16,14 +16,20 @@ UNKNOWN: Final = "0.0.0.0"  # noqa: S104 (compared with, never bound)
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address as text, never what a client made up; an IPv4 address in the form of IPv6 is
-    given as IPv4.
+    """Of an HTTP request; see `find_address`."""
+    forwarded_for = request.headers.get("X-Forwarded-For", "")
+    return find_address(request.META.get("REMOTE_ADDR") or "", forwarded_for=forwarded_for)
+
+
+def find_address(connected: str, *, forwarded_for: str) -> str:
+    """The address as text, never what a client made up, of a request on a connection from
+    `connected`; an IPv4 address in the form of IPv6 is given as IPv4.
     """
-    direct = _sound(request.META.get("REMOTE_ADDR") or "")
+    direct = _sound(connected)
     num_proxies = settings.ORKESTA_TRUSTED_PROXIES
     if num_proxies == 0:
         return direct or UNKNOWN
-    told = [entry.strip() for entry in request.headers.get("X-Forwarded-For", "").split(",")]
+    told = [entry.strip() for entry in forwarded_for.split(",")]
     # Fewer entries than proxies: the request came past one of them.
     forwarded = _sound(told[-num_proxies]) if len(told) >= num_proxies else ""
     return forwarded or direct or UNKNOWN

@@ -59,6 +59,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ORCHESTRATOR_TRUSTED_PROXIES", "int", 0, "Reverse proxies of yours that requests come through; so many entries of X-Forwarded-For, from the right, and X-Forwarded-Proto are believed.", _between(0, 10)),
     Variable("ORCHESTRATOR_HOOK_CALLS_PER_MINUTE", "int", 600, "Calls of one address to /hooks/ per minute.", _between(1, 1_000_000)),
     Variable("ORCHESTRATOR_LOGINS_PER_MINUTE", "int", 30, "Tries of one address to sign in to the admin per minute.", _between(1, 10_000)),
+    Variable("ORCHESTRATOR_KEY_LIFETIME_DAYS", "int", 90, "Days after which new API keys expire unless whoever makes one says otherwise; 0: never.", _between(0, 3650)),
+    Variable("ORCHESTRATOR_LEAK_REPORTS_PER_MINUTE", "int", 30, "Reports of leaked API keys of one address per minute.", _between(1, 10_000)),
     # --- storage
     Variable("DATABASE_URL", "str", "sqlite:///var/orkesta.sqlite3", "Database: SQLite (embedded) or postgres://… (production).", is_secret=True),
     Variable("ORCHESTRATOR_DATABASE_THREADS", "int", 8, "Threads, and so connections, that asynchronous code uses for the database.", _between(1, 128)),

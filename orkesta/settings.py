@@ -184,6 +184,8 @@ ORKESTA_TRUSTED_PROXIES = ENV["ORCHESTRATOR_TRUSTED_PROXIES"]
 ORKESTA_HOOK_CALLS_PER_MINUTE = ENV["ORCHESTRATOR_HOOK_CALLS_PER_MINUTE"]
 ORKESTA_LOGINS_PER_MINUTE = ENV["ORCHESTRATOR_LOGINS_PER_MINUTE"]
 ORKESTA_SCHEMA_CALLS_PER_MINUTE = 60
+ORKESTA_LEAK_REPORTS_PER_MINUTE = ENV["ORCHESTRATOR_LEAK_REPORTS_PER_MINUTE"]
+ORKESTA_KEY_LIFETIME_DAYS = ENV["ORCHESTRATOR_KEY_LIFETIME_DAYS"]
 RATELIMIT_USE_CACHE = "doors"
 RATELIMIT_IP_META_KEY = "orkesta.client_address.client_address"
 # A counter that vanished turns nobody away.
@@ -202,10 +204,12 @@ CORS_ALLOWED_ORIGINS = [o for o in ALLOWED_ORIGINS if urlparse(o).scheme]
 CORS_URLS_REGEX = r"^/api/.*$"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "last-event-id", "x-api-key", "x-request-id"]
 CORS_EXPOSE_HEADERS = [
+    "deprecation",
     "location",
     "ratelimit",
     "ratelimit-policy",
     "retry-after",
+    "sunset",
     "x-request-id",
 ]
 CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
@@ -271,6 +275,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "agents", "description": "Who can answer."},
         {"name": "schedules", "description": "Messages that the clock posts."},
         {"name": "inbound webhooks", "description": "Addresses at which others launch tasks."},
+        {"name": "keys", "description": "API keys: issue, rotate, revoke, report."},
         {"name": "usage", "description": "What was used, and what it cost."},
         {"name": "webhooks", "description": "Addresses of yours that are told how tasks end."},
     ],

@@ -1,20 +1,16 @@
 """The one check of API keys, for HTTP and WebSocket alike, and its two faces towards DRF."""
 
-import logging
-from datetime import timedelta
 from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, transaction
-from django.db.models import Q
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from tenants.errors import (
+    AddressNotAllowed,
     KeyExpired,
     KeyInvalid,
     KeyMissing,
@@ -22,16 +18,15 @@ from tenants.errors import (
     ScopeMissing,
     TenantSuspended,
 )
-from tenants.key_cache import KeyCache
+from tenants.key_cache import CheckedKey, KeyCache
+from tenants.key_use import note_use, uses
 from tenants.keys import is_genuine, kid_of
 from tenants.models import ApiKey
+from tenants.networks import holds, read_networks
 from tenants.principals import Principal
 from tenants.scope import scopes_disabled
 
-logger = logging.getLogger(__name__)
-
 REALM: Final = 'Bearer realm="orkesta"'
-LAST_USED_EVERY: Final = timedelta(seconds=60)
 #: What an unknown key is compared with, so that it takes as long as a known one.
 _NOTHING_STORED: Final = "0" * 64
 
@@ -48,28 +43,46 @@ def raw_key_from(authorization_header: str | None, x_api_key_header: str | None)
     raise KeyMissing
 
 
-def authenticate_key(raw: str) -> Principal:
-    """Whom the key stands for. A verified key is remembered in this process for a few seconds.
+def authenticate_key(raw: str, *, address: str = "") -> Principal:
+    """Whom the key stands for, when it is used from this address; see `check_key`."""
+    return check_key(raw, address=address).principal
 
-    Raises KeyInvalid; KeyRevoked and KeyExpired, only when the whole key is right; TenantSuspended.
+
+def check_key(raw: str, *, address: str = "") -> CheckedKey:
+    """The key, when it is good and may be used from this address. A verified key is remembered in
+    this process for a few seconds.
+
+    Raises KeyInvalid; KeyRevoked and KeyExpired, only when the whole key is right; TenantSuspended;
+    AddressNotAllowed, also for a key bound to addresses that comes from nobody knows where.
     """
-    known = _cache.find(raw)
-    if known is not None:
-        return known
-    kid = kid_of(raw)
-    if kid is None:
-        raise KeyInvalid
-    key = _verified(raw, kid)
-    principal = Principal(
-        tenant_id=key.tenant_id,
-        tenant_slug=key.tenant.slug,
-        key_id=key.id,
-        key_name=key.name,
-        scopes=frozenset(key.scopes),
+    checked = _cache.find(raw)
+    row = None
+    if checked is None:
+        if kid_of(raw) is None:
+            raise KeyInvalid
+        row = _verified(raw)
+        checked = _checked(row)
+        _cache.put(raw, checked)
+    if checked.networks and not holds(checked.networks, address):
+        raise AddressNotAllowed
+    uses.count(checked.principal.key_id, address)
+    if row is not None:
+        note_use(row, address)
+    return checked
+
+
+def find_genuine(raw: str) -> ApiKey | None:
+    """The row of which `raw` is the whole key, whatever state it is in. Needs no scope."""
+    # The tenant is what we are about to learn, so no scope can be active yet: the one such place.
+    with scopes_disabled():
+        key = ApiKey.objects.select_related("tenant").filter(kid=kid_of(raw) or "").first()
+    genuine = is_genuine(
+        raw,
+        stored=key.digest if key else _NOTHING_STORED,
+        pepper_fingerprint=key.pepper_fingerprint if key else "",
+        peppers=settings.ORKESTA_KEY_PEPPERS,
     )
-    _cache.put(raw, kid, principal, expires_at=key.expires_at)
-    _note_use(key)
-    return principal
+    return key if genuine else None
 
 
 def forget_key(kid: str) -> None:
@@ -77,17 +90,9 @@ def forget_key(kid: str) -> None:
     _cache.forget(kid)
 
 
-def _verified(raw: str, kid: str) -> ApiKey:
-    # The tenant is what we are about to learn, so no scope can be active yet: the one such place.
-    with scopes_disabled():
-        key = ApiKey.objects.select_related("tenant").filter(kid=kid).first()
-    genuine = is_genuine(
-        raw,
-        stored=key.digest if key else _NOTHING_STORED,
-        pepper_fingerprint=key.pepper_fingerprint if key else "",
-        peppers=settings.ORKESTA_KEY_PEPPERS,
-    )
-    if key is None or not genuine:
+def _verified(raw: str) -> ApiKey:
+    key = find_genuine(raw)
+    if key is None:
         raise KeyInvalid
     if key.revoked_at is not None:
         raise KeyRevoked
@@ -98,18 +103,22 @@ def _verified(raw: str, kid: str) -> ApiKey:
     return key
 
 
-def _note_use(key: ApiKey) -> None:
-    """Keep `last_used_at` roughly right, at the price of one UPDATE a minute per key."""
-    now = timezone.now()
-    if key.last_used_at is not None and now - key.last_used_at < LAST_USED_EVERY:
-        return
-    not_noted = Q(last_used_at__isnull=True) | Q(last_used_at__lte=now - LAST_USED_EVERY)
-    try:
-        with scopes_disabled(), transaction.atomic():
-            ApiKey.objects.filter(not_noted, pk=key.pk).update(last_used_at=now)
-    except DatabaseError:
-        # A busy database must not turn a good key away over a statistic.
-        logger.warning("The use of key %s could not be noted.", key.kid, exc_info=True)
+def _checked(key: ApiKey) -> CheckedKey:
+    principal = Principal(
+        tenant_id=key.tenant_id,
+        tenant_slug=key.tenant.slug,
+        key_id=key.id,
+        key_name=key.name,
+        scopes=frozenset(key.scopes),
+        agents=frozenset(key.agents),
+    )
+    return CheckedKey(
+        kid=key.kid,
+        principal=principal,
+        expires_at=key.expires_at,
+        deprecated_at=key.replaced_at,
+        networks=read_networks(key.addresses),
+    )
 
 
 def principal_of(request: Request) -> Principal:

@@ -13,10 +13,15 @@
     - OriginNotAllowed          origin_not_allowed
     - FeatureNotIncluded        feature_not_included
     - LLMNotAllowed             llm_not_allowed
+    - AgentNotAllowed           agent_not_allowed
+    - AddressNotAllowed         ip_not_allowed
   + Malformed (400)
     - IdempotencyKeyMalformed   idempotency_key_malformed
+  + NotFound (404)
+    - KeyNotFound               not_found
   + Conflict (409)
     - IdempotencyInProgress     idempotency_in_progress
+    - KeyNotRotatable           key_not_rotatable
   + Invalid (422)
     - IdempotencyKeyReused      idempotency_key_reused
   + TooMany (429)
@@ -25,7 +30,15 @@
     - RateTooSmall              rate_too_small
 """
 
-from orkesta.errors import Conflict, Forbidden, Invalid, Malformed, TooMany, Unauthenticated
+from orkesta.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+)
 
 
 class KeyMissing(Unauthenticated):
@@ -64,6 +77,16 @@ class TenantSuspended(Forbidden):
     code = "tenant_suspended"
 
 
+class KeyNotFound(NotFound):
+    """There is no such API key here."""
+
+
+class KeyNotRotatable(Conflict):
+    """Only a usable API key that has no successor yet can be rotated."""
+
+    code = "key_not_rotatable"
+
+
 class IdempotencyKeyMalformed(Malformed):
     """An `Idempotency-Key` has 1 to 255 visible ASCII characters."""
 
@@ -99,6 +122,18 @@ class LLMNotAllowed(Forbidden):
     """The tenant's tier does not allow this LLM."""
 
     code = "llm_not_allowed"
+
+
+class AgentNotAllowed(Forbidden):
+    """The API key may not talk to this agent."""
+
+    code = "agent_not_allowed"
+
+
+class AddressNotAllowed(Forbidden):
+    """The API key may not be used from this address."""
+
+    code = "ip_not_allowed"
 
 
 class TicketInvalid(Unauthenticated):

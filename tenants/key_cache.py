@@ -10,6 +10,7 @@ from typing import Final
 
 from django.utils import timezone
 
+from tenants.networks import Network
 from tenants.principals import Principal
 
 #: A revoked key may live this long in another process; the promise to users is 5 s.
@@ -18,11 +19,22 @@ MAX_ENTRIES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class CheckedKey:
+    """A genuine key: whom it stands for, and what its use is bound to."""
+
     kid: str
     principal: Principal
+    expires_at: datetime | None = None
+    #: When it was replaced by another; its callers are told to move on.
+    deprecated_at: datetime | None = None
+    #: From where alone it may be used; none means anywhere.
+    networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    key: CheckedKey
     forget_at: float
-    expires_at: datetime | None
 
 
 class KeyCache:
@@ -41,19 +53,17 @@ class KeyCache:
         self._entries: dict[bytes, _Entry] = {}
         self._lock = Lock()
 
-    def find(self, raw: str) -> Principal | None:
-        """Whom `raw` stands for, if it was verified within the last seconds and has not expired."""
+    def find(self, raw: str) -> CheckedKey | None:
+        """The key, if it was verified within the last seconds and has not expired."""
         entry = self._entries.get(_name(raw))
         if entry is None or entry.forget_at <= self._clock():
             return None
-        if entry.expires_at is not None and entry.expires_at <= timezone.now():
+        if entry.key.expires_at is not None and entry.key.expires_at <= timezone.now():
             return None
-        return entry.principal
+        return entry.key
 
-    def put(
-        self, raw: str, kid: str, principal: Principal, *, expires_at: datetime | None = None
-    ) -> None:
-        entry = _Entry(kid, principal, self._clock() + self._ttl_seconds, expires_at)
+    def put(self, raw: str, key: CheckedKey) -> None:
+        entry = _Entry(key, self._clock() + self._ttl_seconds)
         with self._lock:
             # Insertion order is order of age: the first entry is the one to drop.
             self._entries.pop(_name(raw), None)
@@ -63,7 +73,7 @@ class KeyCache:
 
     def forget(self, kid: str) -> None:
         with self._lock:
-            for name in [name for name, entry in self._entries.items() if entry.kid == kid]:
+            for name in [name for name, entry in self._entries.items() if entry.key.kid == kid]:
                 del self._entries[name]
 
     def clear(self) -> None:

@@ -13,13 +13,16 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import translation
+from django.utils.http import http_date
 from django.utils.module_loading import import_string
 
 from orkesta.api import problem_response
+from orkesta.client_address import client_address
 from orkesta.errors import OrkestaError
 from tenants.admin_scope import admin_scope
 from tenants.allowances import allowance_of
-from tenants.authentication import authenticate_key, raw_key_from
+from tenants.authentication import check_key, raw_key_from
+from tenants.key_cache import CheckedKey
 from tenants.limits import limit_headers
 from tenants.principals import Principal
 from tenants.rates import rate_limited, take_request
@@ -29,8 +32,8 @@ from tenants.scope import tenant_scope
 KEY_DOORS: Final = ("/api/", "/ws/")
 #: Where the address itself says whose it is: it holds a secret.
 HOOK_DOOR: Final = "/hooks/"
-#: What anybody may read: how the API is used.
-OPEN_DOORS: Final = ("/api/schema/", "/api/docs/")
+#: What needs no key: how the API is used, and to tell of a key that was found.
+OPEN_DOORS: Final = ("/api/schema/", "/api/docs/", "/api/v1/keys/leaked")
 
 
 class TenantMiddleware:
@@ -75,6 +78,7 @@ class TenantMiddleware:
             response = self.get_response(request)
         for name, value in getattr(request, "limit_headers", {}).items():
             response.headers[name] = value
+        _tell_of_the_key(request, response)
         return response
 
     def process_view(
@@ -104,8 +108,22 @@ class TenantMiddleware:
 
 
 def _principal_of_key(request: HttpRequest) -> Principal:
-    headers = request.headers
-    return authenticate_key(raw_key_from(headers.get("Authorization"), headers.get("X-API-Key")))
+    raw = raw_key_from(request.headers.get("Authorization"), request.headers.get("X-API-Key"))
+    checked = check_key(raw, address=client_address(request))
+    request.checked_key = checked  # type: ignore[attr-defined]
+    return checked.principal
+
+
+def _tell_of_the_key(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Whoever still uses a key that was replaced is told so in every answer: since when (RFC 9745),
+    and when it ends (RFC 8594).
+    """
+    checked: CheckedKey | None = getattr(request, "checked_key", None)
+    if checked is None or checked.deprecated_at is None:
+        return
+    response.headers["Deprecation"] = f"@{int(checked.deprecated_at.timestamp())}"
+    if checked.expires_at is not None:
+        response.headers["Sunset"] = http_date(checked.expires_at.timestamp())
 
 
 def _session_id(request: HttpRequest, kind: Any, kwargs: Mapping[str, Any]) -> UUID | None:

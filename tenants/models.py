@@ -239,6 +239,14 @@ class Membership(TenantModel):
 class ApiKey(TenantModel):
     """A tenant's credential. The secret is shown once and kept only as a keyed digest."""
 
+    class RevokedBecause(models.TextChoices):
+        BY_HAND = "by_hand", _("by hand")
+        LEAKED = "leaked", _("somebody found it in public")
+
+    class Unusual(models.TextChoices):
+        ADDRESS = "address", _("from a new network")
+        RATE = "rate", _("far more often than usual")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=100)
     kid = models.CharField(_("key id"), max_length=12, unique=True, editable=False)
@@ -253,7 +261,36 @@ class ApiKey(TenantModel):
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    revoked_because = models.CharField(
+        _("reason"), max_length=10, choices=RevokedBecause.choices, blank=True, editable=False
+    )
+    agents = models.JSONField(
+        _("agents"), default=list, blank=True, help_text=_("None chosen means all.")
+    )
+    addresses = models.JSONField(
+        _("addresses"),
+        default=list,
+        blank=True,
+        help_text=_("Networks such as 203.0.113.0/24. None means anywhere."),
+    )
+    replaced_by = models.OneToOneField(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="replaces",
+        verbose_name=_("replaced by"),
+    )
+    replaced_at = models.DateTimeField(_("replaced at"), null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+    last_used_address = models.GenericIPAddressField(_("last used from"), null=True, editable=False)
+    # Where it has been used from, oldest first, and how often in a usual minute: what is unusual.
+    known_ranges = models.JSONField(default=list, editable=False)
+    usual_calls = models.FloatField(default=0.0, editable=False)
+    unusual_at = models.DateTimeField(_("unusual use at"), null=True, editable=False)
+    unusual_what = models.CharField(
+        _("unusual use"), max_length=10, choices=Unusual.choices, blank=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("API key")

@@ -146,7 +146,8 @@ def get_ticket_store() -> TicketStore:
 
 def to_json(grant: Grant) -> dict[str, Any]:
     """The grant as plain values."""
-    principal = asdict(grant.principal) | {"scopes": sorted(grant.principal.scopes)}
+    lists = {name: sorted(getattr(grant.principal, name)) for name in ("scopes", "agents")}
+    principal = asdict(grant.principal) | lists
     ids = {name: principal[name] and str(principal[name]) for name in ("tenant_id", "key_id")}
     return {
         "principal": principal | ids,
@@ -164,6 +165,7 @@ def from_json(value: dict[str, Any]) -> Grant:
         key_id=UUID(said["key_id"]) if said["key_id"] else None,
         key_name=said["key_name"],
         scopes=frozenset(said["scopes"]),
+        agents=frozenset(said["agents"]),
     )
     return Grant(principal, UUID(value["session_id"]), value["origin"])
 

@@ -44,6 +44,8 @@ class Handshake:
     session_id: UUID
     headers: Mapping[str, str] = field(default_factory=dict)
     subprotocols: Sequence[str] = ()
+    #: From where it comes, as `orkesta.client_address` finds it.
+    address: str = ""
 
     @property
     def ticket(self) -> str | None:
@@ -113,9 +115,8 @@ def _principal(handshake: Handshake, origin: str) -> Principal:
     ticket = handshake.ticket
     if ticket is None:
         headers = handshake.headers
-        return authenticate_key(
-            raw_key_from(headers.get("authorization"), headers.get("x-api-key"))
-        )
+        raw = raw_key_from(headers.get("authorization"), headers.get("x-api-key"))
+        return authenticate_key(raw, address=handshake.address)
     if not origin:
         raise KeyMissing("Tickets are for browsers; a program sends its key.")
     name = TicketName.of(ticket, tenant_slug=handshake.tenant_slug)

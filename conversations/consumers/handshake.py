@@ -10,6 +10,7 @@ from conversations.cursor import parse_cursor
 from conversations.errors import SessionNotFound
 from conversations.selectors import get_session
 from conversations.watcher import LATEST
+from orkesta.client_address import find_address
 from orkesta.database import in_thread
 from tenants.allowances import allowance_of
 from tenants.principals import Principal
@@ -26,7 +27,14 @@ def read_handshake(scope: Mapping[str, Any]) -> Handshake:
     except ValueError:
         raise SessionNotFound from None
     headers = {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in scope["headers"]}
-    return Handshake(named["tenant"], session_id, headers, scope.get("subprotocols") or ())
+    connected = (scope.get("client") or ("",))[0] or ""
+    return Handshake(
+        tenant_slug=named["tenant"],
+        session_id=session_id,
+        headers=headers,
+        subprotocols=scope.get("subprotocols") or (),
+        address=find_address(connected, forwarded_for=headers.get("x-forwarded-for", "")),
+    )
 
 
 def read_cursor(scope: Mapping[str, Any]) -> str:

@@ -81,10 +81,11 @@ def post_message(
     the answer, and the task is that one.
 
     Of tasks that wait, those of a higher `priority` (1 to 10; None is the tier's) begin first.
-    Raises MessageEmpty, MessageTooLong, UnknownAgent, SessionNotFound, SessionNotOpen, SessionBusy,
-    SessionExhausted.
+    Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, SessionNotFound,
+    SessionNotOpen, SessionBusy, SessionExhausted.
     """
     _check_text(message)
+    agent = principal.choose_agent(agent)
     if agent and not has_active_agent(agent):
         raise UnknownAgent(errors=[{"pointer": "/agent", "code": "unknown_agent", "detail": agent}])
     if session_id is None:

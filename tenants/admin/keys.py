@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,15 +19,18 @@ from unfold.enums import ActionVariant
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
 )
 
 from tenants.admin.forms import TenantModelForm
-from tenants.admin.model_admin import TenantModelAdmin
+from tenants.admin.model_admin import TenantModelAdmin, refused_form
 from tenants.admin.pages import dialog_done, page_context
-from tenants.admin_scope import has_role, person_of, tenant_of
+from tenants.admin_scope import FORM_FIELD, has_role, person_of, tenant_of
+from tenants.errors import KeyNotRotatable
 from tenants.models import ApiKey, Membership
+from tenants.networks import read_networks
 from tenants.principals import Scope
-from tenants.services import issue_api_key, revoke_api_key
+from tenants.services import issue_api_key, revoke_api_key, rotate_api_key
 
 SCOPE_WORDS: Final = {
     Scope.CHAT_WRITE: _("send messages and read the answers"),
@@ -50,7 +54,23 @@ LIFETIMES: Final = {
     "365": _("1 year"),
     "": _("It does not expire"),
 }
-STATES: Final = {"usable": "success", "expired": "warning", "revoked": "danger"}
+#: Hours.
+OVERLAPS: Final = {
+    "0": _("not a moment longer"),
+    "1": _("1 hour"),
+    "24": _("24 hours"),
+    "168": _("7 days"),
+}
+STATES: Final = {
+    "usable": "success",
+    "going": "info",
+    "unusual": "warning",
+    "expired": "warning",
+    "revoked": "danger",
+    "leaked": "danger",
+}
+#: For so long unusual use is pointed out in the list.
+POINTED_OUT: Final = timedelta(days=7)
 
 
 class NewKeyForm(TenantModelForm):
@@ -74,9 +94,42 @@ class NewKeyForm(TenantModelForm):
         widget=UnfoldAdminSelectWidget,
     )
 
+    agents = forms.CharField(
+        label=_("Agents"),
+        required=False,
+        help_text=_("Slugs of the only agents it may talk to, one per line. None means all."),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+    addresses = forms.CharField(
+        label=_("Addresses"),
+        required=False,
+        help_text=_("Networks such as 203.0.113.0/24, one per line. None means anywhere."),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+
     class Meta:
         model = ApiKey
         fields = ("name",)
+
+    def clean_agents(self) -> list[str]:
+        return str(self.cleaned_data["agents"]).split()
+
+    def clean_addresses(self) -> list[str]:
+        networks = str(self.cleaned_data["addresses"]).split()
+        try:
+            read_networks(networks)
+        except ValueError as exc:
+            raise ValidationError(_("This is no list of networks: %s") % exc) from exc
+        return networks
+
+
+class RotationForm(forms.Form):
+    overlap = forms.ChoiceField(
+        label=_("The old key works for"),
+        choices=list(OVERLAPS.items()),
+        initial="24",
+        widget=UnfoldAdminSelectWidget,
+    )
 
 
 @admin.register(ApiKey)
@@ -91,8 +144,10 @@ class ApiKeyAdmin(TenantModelAdmin):
     list_display = ("name", "shown_key", "few_scopes", "state", "used", "expires")
     search_fields = ("name", "kid")
     actions = ("revoke_selected",)
-    actions_detail = ("revoke",)
-    fieldsets = ((None, {"fields": ("name", ("kind", "lifetime"), "scopes")}),)
+    actions_detail = ("rotate", "revoke")
+    fieldsets = (
+        (None, {"fields": ("name", ("kind", "lifetime"), "scopes", ("agents", "addresses"))}),
+    )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a key may do is fixed at its birth: make another and revoke this one."""
@@ -109,8 +164,12 @@ class ApiKeyAdmin(TenantModelAdmin):
         return obj is None or self.get_object(request, obj) is not None
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        is_revoked = self.get_object(request, object_id).revoked_at is not None
-        return [] if is_revoked else super().get_actions_detail(request, object_id)
+        key = self.get_object(request, object_id)
+        found: list[Any] = super().get_actions_detail(request, object_id)
+        if key.revoked_at is not None:
+            return []
+        is_rotatable = key.is_usable and key.replaced_by_id is None
+        return [one for one in found if is_rotatable or "rotate" not in str(one.path)]
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
@@ -118,17 +177,19 @@ class ApiKeyAdmin(TenantModelAdmin):
         facts = (
             "state_words",
             ("created_at", "expires_at"),
-            ("last_used_at", "revoked_at"),
-            "created_by",
+            ("last_used_at", "last_used_address"),
+            ("unusual", "revoked_at"),
+            ("only_agents", "only_addresses"),
+            ("replaced_by", "created_by"),
         )
         return ((None, {"fields": (("name", "shown_key"), "may", *facts)}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        return (
-            ("shown_key", "may", "state_words", "created_at", "revoked_at", "last_used_at")
-            if obj
-            else ()
-        )
+        if obj is None:
+            return ()
+        shown = ("shown_key", "may", "state_words", "unusual", "only_agents", "only_addresses")
+        dates = ("created_at", "revoked_at", "last_used_at")
+        return (*shown, *dates, "last_used_address", "replaced_by")
 
     def add_view(
         self,
@@ -153,6 +214,8 @@ class ApiKeyAdmin(TenantModelAdmin):
             expires_at=timezone.now() + timedelta(days=days) if days else None,
             created_by=person_of(request),
             is_live=asked["kind"] == "live",
+            agents=asked["agents"],
+            addresses=asked["addresses"],
         )
         form.save_m2m = lambda: None
         request.plain_key = plain  # type: ignore[attr-defined]
@@ -167,13 +230,42 @@ class ApiKeyAdmin(TenantModelAdmin):
         """The only page that ever shows the key. It is the answer to the POST, so no session, cache
         or history keeps it.
         """
+        return self._key_page(request, obj, request.plain_key)  # type: ignore[attr-defined]
+
+    def _key_page(self, request: HttpRequest, key: ApiKey, plain: str) -> HttpResponse:
         context = {
             **page_context(self, request, gettext("Your new key")),
-            "key": obj,
-            "plain_key": request.plain_key,  # type: ignore[attr-defined]
-            "snippets": snippets(request, request.plain_key),  # type: ignore[attr-defined]
+            "key": key,
+            "plain_key": plain,
+            "snippets": snippets(request, plain),
         }
         return render(request, "orkesta/tenants/key_created.html", context)
+
+    @action(description=_("Rotate"), icon="autorenew", permissions=["revoke"])
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for the overlap, then answers with the new key."""
+        refused = refused_form(request)
+        if refused is not None:
+            return refused
+        key = self.get_object(request, object_id)
+        form = RotationForm(request.POST or None)
+        if form.is_valid():
+            overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
+            try:
+                successor, plain = rotate_api_key(key=key, overlap=overlap, by=person_of(request))
+            except KeyNotRotatable:
+                text = gettext("The key “%s” cannot be rotated any more.") % key.name
+                self.message_user(request, text, messages.ERROR)
+                return dialog_done(request, self, key.pk)
+            return self._key_page(request, successor, plain)
+        context = {
+            **page_context(self, request, gettext("Rotate this key")),
+            "key": key,
+            "form": form,
+            "form_field": FORM_FIELD,
+            "form_tenant": key.tenant_id,
+        }
+        return render(request, "orkesta/tenants/key_rotate.html", context)
 
     @action(
         description=_("Revoke"),
@@ -234,8 +326,27 @@ class ApiKeyAdmin(TenantModelAdmin):
     @display(description=_("status"), label=STATES)
     def state(self, key: ApiKey) -> tuple[str, Any]:
         if key.revoked_at is not None:
-            return "revoked", _("Revoked")
-        return ("usable", _("Usable")) if key.is_usable else ("expired", _("Expired"))
+            is_leaked = key.revoked_because == ApiKey.RevokedBecause.LEAKED
+            return ("leaked", _("Leaked")) if is_leaked else ("revoked", _("Revoked"))
+        if not key.is_usable:
+            return "expired", _("Expired")
+        if key.unusual_at is not None and timezone.now() - key.unusual_at < POINTED_OUT:
+            return "unusual", _("Unusual use")
+        return ("going", _("Replaced")) if key.replaced_at else ("usable", _("Usable"))
+
+    @display(description=_("unusual use"), empty_value="-")
+    def unusual(self, key: ApiKey) -> str | None:
+        if key.unusual_at is None:
+            return None
+        return f"{key.get_unusual_what_display()}, {_day_and_hour(key.unusual_at)}"
+
+    @display(description=_("agents"), empty_value="-")
+    def only_agents(self, key: ApiKey) -> str | None:
+        return ", ".join(key.agents) or None
+
+    @display(description=_("addresses"), empty_value="-")
+    def only_addresses(self, key: ApiKey) -> str | None:
+        return ", ".join(key.addresses) or None
 
 
 def _day_and_hour(at: datetime | None) -> str | None:

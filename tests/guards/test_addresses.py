@@ -18,10 +18,18 @@ from tests.conversations.triggers import TRIGGER_IDS, make_triggers
 from tests.conversations.waiting import make_waiting
 from tests.guards.addresses import Address, addresses
 
-#: Addresses below /api/ that anybody may read, and the one that answers for all unknown ones.
-OPEN = {"schema", "docs", ""}
+#: Addresses below /api/ that anybody may call, and the one that answers for all unknown ones.
+OPEN = {"schema", "docs", "key-leaked", ""}
 #: Whose id each parameter of a route is.
-PARAMETERS = ("session_id", "task_id", "batch_id", "message_id", "prompt_slug", *TRIGGER_IDS)
+PARAMETERS = (
+    "session_id",
+    "task_id",
+    "batch_id",
+    "message_id",
+    "prompt_slug",
+    "key_id",
+    *TRIGGER_IDS,
+)
 #: Parameters that mean something only beside another one.
 PLAIN = {"number": 1, "label": "production"}
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
@@ -47,6 +55,7 @@ MADE_FROM_NOTHING = {
     "inbound-webhooks",
     "webhook-endpoints",
     "tool-imports",
+    "keys",
 }
 #: Addresses that take neither a parameter nor an id in the body.
 LISTS = {"tasks", "inputs", "agents", "batches", "prompts", "tools"} | MADE_FROM_NOTHING
@@ -74,6 +83,7 @@ class Rows:
     batch_id: Any
     message_id: Any
     prompt_slug: Any
+    key_id: Any
     schedule_id: Any
     inbound_id: Any
     endpoint_id: Any
@@ -92,10 +102,10 @@ def theirs(rival: House) -> Rows:
         )
         task = batch.tasks.get()
         Tool.objects.create(name=CANARY, description=CANARY)
+        key, _ = issue_api_key(tenant=rival.tenant, name=CANARY, scopes=Scope)
     make_waiting(rival, CANARY)
-    return Rows(
-        task.session_id, task.id, batch.id, task.question_id, CANARY, **make_triggers(rival, CANARY)
-    )
+    ids = (task.session_id, task.id, batch.id, task.question_id)
+    return Rows(*ids, CANARY, key.id, **make_triggers(rival, CANARY))
 
 
 def key_of(house: House, *scopes: str) -> str:
@@ -164,7 +174,9 @@ def test_every_address_asks_for_a_key(door: tuple[Address, str], theirs: Rows) -
 def test_every_address_asks_for_a_scope(
     door: tuple[Address, str], theirs: Rows, acme: House
 ) -> None:
-    response = call(door, theirs, key_of(acme, Scope.KEYS_MANAGE))
+    needed = door[0].view.view_class.required_scopes[door[1]]
+    other = Scope.USAGE_READ if needed == Scope.KEYS_MANAGE else Scope.KEYS_MANAGE
+    response = call(door, theirs, key_of(acme, other))
     assert response.status_code == 403
     assert response.json()["code"] == "scope_missing"
 

@@ -2,10 +2,12 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from tenants.authentication import authenticate_key
 from tenants.models import ApiKey
 from tenants.scope import tenant_scope
-from tenants.services import issue_api_key
+from tenants.services import issue_api_key, revoke_api_key
 from tests.admin import desk_of
 from tests.cast import House
 
@@ -93,3 +95,43 @@ def test_a_key_is_neither_changed_nor_deleted(acme: House) -> None:
     assert response.status_code == 403
     assert desk.post("tenants_apikey_delete", key.pk, post="yes").status_code == 403
     assert (only_key(acme).name, only_key(acme).scopes) == ("Shop", ["chat:write"])
+
+
+def test_a_key_is_rotated_on_a_page_that_shows_the_new_one_once(acme: House) -> None:
+    key, desk = new_key(acme), desk_of(acme)
+    link = f"{key.pk}/rotate/"
+    assert link in desk.get("tenants_apikey_change", key.pk).content.decode()
+    assert "The old key works for" in desk.get("tenants_apikey_rotate", key.pk).content.decode()
+    page = desk.post("tenants_apikey_rotate", key.pk, overlap="1").content.decode()
+    plain = re.search(r"ork_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}", page)
+    assert plain is not None
+    assert authenticate_key(plain.group(0)).scopes == {"chat:write"}
+    page = desk.get("tenants_apikey_change", key.pk).content.decode()
+    assert plain.group(0) not in page
+    assert link not in page
+    again = desk.post("tenants_apikey_rotate", key.pk, overlap="1")
+    assert again.status_code == 302
+    with tenant_scope(acme.id):
+        assert ApiKey.objects.count() == 2
+
+
+def test_a_key_is_bound_to_agents_and_networks_in_the_form(acme: House) -> None:
+    response = create(acme, addresses="office")
+    assert set(response.context["adminform"].form.errors) == {"addresses"}
+    create(acme, addresses="203.0.113.0/24\n2001:db8::/32", agents="sales")
+    key = only_key(acme)
+    assert key.addresses == ["203.0.113.0/24", "2001:db8::/32"]
+    assert key.agents == ["sales"]
+
+
+def test_unusual_use_and_leaks_are_pointed_out(acme: House) -> None:
+    key = new_key(acme)
+    with tenant_scope(acme.id):
+        ApiKey.objects.update(unusual_at=timezone.now(), unusual_what="address")
+    page = desk_of(acme).get("tenants_apikey_changelist").content.decode()
+    assert "Unusual use" in page
+    page = desk_of(acme).get("tenants_apikey_change", key.pk).content.decode()
+    assert "from a new network" in page
+    with tenant_scope(acme.id):
+        revoke_api_key(key=key, because=ApiKey.RevokedBecause.LEAKED)
+    assert "Leaked" in desk_of(acme).get("tenants_apikey_changelist").content.decode()

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from tenants import authentication
-from tenants.key_cache import KeyCache
+from tenants.key_cache import CheckedKey, KeyCache
 from tenants.keys import make_key as new_key
 from tenants.models import ApiKey, Tenant
 from tenants.scope import tenant_scope
@@ -178,9 +178,9 @@ def test_the_cache_holds_no_key_and_stays_small() -> None:
     cache = KeyCache(max_entries=3)
     principal: Any = object()
     for number in range(10):
-        cache.put(f"key {number}", f"kid {number}", principal)
+        cache.put(f"key {number}", CheckedKey(f"kid {number}", principal))
     assert len(cache) == 3
-    assert cache.find("key 9") is principal
+    assert cache.find("key 9").principal is principal  # type: ignore[union-attr]
     assert cache.find("key 0") is None
     assert "key 9" not in repr(vars(cache))
     cache.forget("kid 9")
