@@ -5,7 +5,7 @@ What it does with a message is written in the message:
     [slow:1.5]     the answer takes that long      [think:1.5]  so does the decision who answers
     [hang]         the answer stops half-way       [fall]       only the fallback agent answers
     [drip:0.1]     so long between two words       [deadly]     whoever asks for it is killed
-    [words:500]    so many of them
+    [words:500]    so many of them                 [call:pay]      it asks for that tool first
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class Upstream:
         head = await reader.readuntil(b"\r\n\r\n")
         found = re.search(rb"(?i)content-length: (\d+)", head)
         asked = orjson.loads(await reader.readexactly(int(found[1]) if found else 0))
-        text = asked["messages"][-1]["content"]
+        text = _question_in(asked["messages"])
         if asked.get("response_format"):
             await self._decide(asked, text, writer)
             return
@@ -109,7 +109,12 @@ class Upstream:
             )
             return
         leaving = asyncio.ensure_future(reader.read())
-        speaking = asyncio.ensure_future(self._speak(text, writer))
+        tool = re.search(r"\[call:(\w+)\]", text)
+        if tool and asked["messages"][-1]["role"] == "user":
+            saying = _call(tool[1], writer)
+        else:
+            saying = self._speak(text, writer)
+        speaking = asyncio.ensure_future(saying)
         await asyncio.wait({leaving, speaking}, return_when=asyncio.FIRST_COMPLETED)
         if not speaking.done():
             self.closed_early[text] += 1
@@ -142,6 +147,19 @@ class Upstream:
             await asyncio.sleep(_number("drip", text))
         writer.write(_event(chunk({}, "stop")) + _event(usage_chunk()) + b"data: [DONE]\n\n")
         await writer.drain()
+
+
+async def _call(tool: str, writer: asyncio.StreamWriter) -> None:
+    function = {"name": tool, "arguments": "{}"}
+    called = {"index": 0, "id": "call_0", "type": "function", "function": function}
+    writer.write(_HEAD % b"text/event-stream" + _event(chunk({"tool_calls": [called]})))
+    writer.write(_event(chunk({}, "tool_calls")) + _event(usage_chunk()) + b"data: [DONE]\n\n")
+    await writer.drain()
+
+
+def _question_in(messages: list[dict[str, Any]]) -> str:
+    """What the user said last: results of tools may have come after it."""
+    return next(str(one["content"]) for one in reversed(messages) if one["role"] == "user")
 
 
 def _kill_client(writer: asyncio.StreamWriter) -> None:
