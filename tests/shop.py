@@ -36,14 +36,17 @@ class RunningShop:
         ):
             yield client
 
-    async def call(self, name: str, *, key: str = "", **arguments: Any) -> CallToolResult:
+    async def call(
+        self, name: str, *, key: str = "", user: str = "", **arguments: Any
+    ) -> CallToolResult:
+        said = {"orkesta.dev/idempotency-key": key, "orkesta.dev/user": user}
+        meta: Any = {name: value for name, value in said.items() if value}
         async with self.client() as client:
-            meta: Any = {"orkesta.dev/idempotency-key": key} if key else None
             return await client.call_tool(name, arguments, meta=meta)
 
-    async def ask(self, name: str, *, key: str = "", **arguments: Any) -> Any:
+    async def ask(self, name: str, *, key: str = "", user: str = "", **arguments: Any) -> Any:
         """What the tool answers; it must not refuse."""
-        result = await self.call(name, key=key, **arguments)
+        result = await self.call(name, key=key, user=user, **arguments)
         assert not result.is_error, result.content
         return result.structured_content
 

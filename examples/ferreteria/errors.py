@@ -9,6 +9,7 @@
   + NothingOrdered
   + NothingToPay
   + NothingAsked
+  + StaffOnly
   + BadDate
   + KeyReused
 """
@@ -56,6 +57,10 @@ class NothingToPay(ShopError):
 
 class NothingAsked(ShopError):
     code = "falta_criterio"
+
+
+class StaffOnly(ShopError):
+    code = "solo_personal"
 
 
 class BadDate(ShopError):

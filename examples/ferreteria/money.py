@@ -4,13 +4,30 @@ import sqlite3
 from datetime import date
 from typing import Any, Final
 
-from examples.ferreteria.errors import BadDate, NothingAsked, UnknownCustomer, UnknownFolio
+from examples.ferreteria.errors import (
+    BadDate,
+    NothingAsked,
+    StaffOnly,
+    UnknownCustomer,
+    UnknownFolio,
+)
 from examples.ferreteria.shop import pesos
 
 MAX_FOUND: Final = 20
 _INVOICES: Final = (
     "SELECT invoice.*, customer.name AS name FROM invoice JOIN customer ON customer.id = customer"
 )
+
+
+def is_customer(db: sqlite3.Connection, user: str) -> bool:
+    """Whether the store knows who this is."""
+    return db.execute("SELECT 1 FROM customer WHERE id = ?", [user]).fetchone() is not None
+
+
+def require_staff(db: sqlite3.Connection, user: str) -> None:
+    """Raises StaffOnly for a customer: this is about others."""
+    if is_customer(db, user):
+        raise StaffOnly("Eso es solo para el personal de la tienda. Ofrece buscar su factura.")
 
 
 def find_customers(db: sqlite3.Connection, text: str) -> list[dict[str, Any]]:
@@ -32,18 +49,21 @@ def find_customers(db: sqlite3.Connection, text: str) -> list[dict[str, Any]]:
 
 
 def find_invoices(
-    db: sqlite3.Connection, *, folio: str, customer: str, today: date
+    db: sqlite3.Connection, *, folio: str, customer: str, user: str, today: date
 ) -> list[dict[str, Any]]:
-    """Those that fit everything that is given; the one that is due first comes first.
+    """Those that fit everything that is given; the one that is due first comes first. Of a user
+    who is a customer, only their own, however they call themselves.
 
-    Raises NothingAsked when nothing is given: nobody who asks for an invoice needs everybody's.
+    Raises NothingAsked when anybody else names no folio: a name is no proof of who asks.
     """
-    if not folio.strip() and not customer.strip():
-        raise NothingAsked("Falta el folio de la factura o el cliente.")
+    is_known = is_customer(db, user)
+    if not folio.strip() and not is_known:
+        raise NothingAsked("Falta el folio de la factura: pídelo, como FAC-2041.")
     rows = db.execute(
         f"{_INVOICES} WHERE (?1 = '' OR folio = ?1)"
-        " AND (?2 = '' OR customer = ?2 OR instr(lower(name), lower(?2))) ORDER BY due LIMIT ?3",
-        [folio.strip().upper(), customer.strip(), MAX_FOUND],
+        " AND (?2 = '' OR customer = ?2 OR instr(lower(name), lower(?2)))"
+        " AND (?3 = '' OR customer = ?3) ORDER BY due LIMIT ?4",
+        [folio.strip().upper(), customer.strip(), user if is_known else "", MAX_FOUND],
     )
     return [_wire(row, today) for row in rows]
 
@@ -114,7 +134,9 @@ def _note(db: sqlite3.Connection, kind: str, about: str, text: str, today: date)
 
 
 def _get_invoice(db: sqlite3.Connection, folio: str, today: date) -> dict[str, Any]:
-    found = find_invoices(db, folio=folio, customer="", today=today)
+    found = (
+        find_invoices(db, folio=folio, customer="", user="", today=today) if folio.strip() else []
+    )
     if not found:
         raise UnknownFolio(f"No hay ninguna factura con el folio «{folio}».")
     return found[0]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from examples.ferreteria.catalogue import Delivery, Line, delivery_cents
 from examples.ferreteria.errors import NotEnoughStock, NothingToPay, UnknownFolio
+from examples.ferreteria.money import is_customer
 from examples.ferreteria.shop import pesos
 
 ORDER_PREFIX: Final = "PED-"
@@ -20,10 +21,13 @@ def create_order(
     lines: Sequence[Line],
     *,
     customer: str,
+    user: str,
     delivery: Delivery,
     today: date,
 ) -> dict[str, Any]:
-    """Take the order and its goods out of stock. Raises NotEnoughStock, and then does neither."""
+    """Take the order, which is the user's if one is known, and its goods out of stock. Raises
+    NotEnoughStock, and then does neither.
+    """
     short = [line for line in lines if line.missing]
     if short:
         told = "; ".join(
@@ -35,23 +39,25 @@ def create_order(
     extra = delivery_cents(lines, delivery)
     cents = sum(line.cents for line in lines) + extra
     number = db.execute(
-        "INSERT INTO orders (customer, delivery, delivery_cents, cents, status, day)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [customer, delivery, extra, cents, UNPAID, today.isoformat()],
+        "INSERT INTO orders (customer, user, delivery, delivery_cents, cents, status, day)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [customer, user, delivery, extra, cents, UNPAID, today.isoformat()],
     ).lastrowid
     for line in lines:
         row, quantity = line.product, line.quantity
         values = [number, row["sku"], row["name"], row["unit"], quantity, row["cents"]]
         db.execute("INSERT INTO order_line VALUES (?, ?, ?, ?, ?, ?)", values)
         db.execute("UPDATE product SET stock = stock - ? WHERE sku = ?", [quantity, row["sku"]])
-    return find_order(db, f"{ORDER_PREFIX}{number}")
+    return find_order(db, f"{ORDER_PREFIX}{number}", user)
 
 
-def find_order(db: sqlite3.Connection, folio: str) -> dict[str, Any]:
-    """The order called `PED-…`, also without its prefix. Raises UnknownFolio."""
+def find_order(db: sqlite3.Connection, folio: str, user: str) -> dict[str, Any]:
+    """The order called `PED-…`, also without its prefix. Raises UnknownFolio, also for a known
+    user who asks for somebody else's.
+    """
     digits = folio.strip().upper().removeprefix(ORDER_PREFIX).lstrip("#")
     row = db.execute("SELECT * FROM orders WHERE number = ?", [digits]).fetchone()
-    if row is None:
+    if row is None or (user and row["user"] not in ("", user)):
         raise UnknownFolio(f"No hay ningún pedido con el folio «{folio}». Pide el folio completo.")
     lines = db.execute("SELECT * FROM order_line WHERE number = ?", [row["number"]]).fetchall()
     return {
@@ -77,15 +83,17 @@ def find_order(db: sqlite3.Connection, folio: str) -> dict[str, Any]:
     }
 
 
-def payment_link(db: sqlite3.Connection, folio: str) -> dict[str, Any]:
+def payment_link(db: sqlite3.Connection, folio: str, user: str) -> dict[str, Any]:
     """Where an order or an invoice can be paid; always the same address for the same folio.
 
-    Raises UnknownFolio and NothingToPay.
+    Raises UnknownFolio, also for what is another customer's, and NothingToPay.
     """
     name = folio.strip().upper()
     invoice = db.execute("SELECT * FROM invoice WHERE folio = ?", [name]).fetchone()
+    if invoice is not None and is_customer(db, user) and invoice["customer"] != user:
+        raise UnknownFolio(f"No hay ninguna factura con el folio «{folio}».")
     if invoice is None:
-        order = find_order(db, folio)
+        order = find_order(db, folio, user)
         name, amount = order["folio"], order["total"]
     else:
         amount = pesos(invoice["cents"] - invoice["paid_cents"])

@@ -38,7 +38,7 @@ CREATE TABLE invoice (
 CREATE TABLE orders (
     number INTEGER PRIMARY KEY AUTOINCREMENT, customer TEXT NOT NULL, delivery TEXT NOT NULL,
     delivery_cents INTEGER NOT NULL, cents INTEGER NOT NULL, status TEXT NOT NULL,
-    day TEXT NOT NULL
+    day TEXT NOT NULL, user TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE order_line (
     number INTEGER NOT NULL REFERENCES orders (number), sku TEXT NOT NULL, name TEXT NOT NULL,
@@ -82,13 +82,16 @@ class Shop:
             db.close()
 
     def prepare(self) -> None:
-        """Make and fill the file where there is none."""
+        """Make and fill the file where there is none; bring an older one up to date."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.transaction() as db:
             if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'product'").fetchone() is None:
                 for statement in filter(str.strip, TABLES.split(";")):
                     db.execute(statement)
                 _fill(db, tomllib.loads(SEED.read_text(encoding="utf-8")), self.today())
+            columns = {row["name"] for row in db.execute("PRAGMA table_info (orders)")}
+            if "user" not in columns:
+                db.execute("ALTER TABLE orders ADD COLUMN user TEXT NOT NULL DEFAULT ''")
 
 
 def once(

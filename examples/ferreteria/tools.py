@@ -3,7 +3,8 @@
 Every tool says what it gives back and when to use it, answers with data instead of prose, and
 marks itself as a read or a write. Whatever writes honours an idempotency key, sent in the request's
 `_meta` as `{"orkesta.dev/idempotency-key": "…"}`: a call that is repeated because its answer got
-lost is answered again, and nothing happens twice.
+lost is answered again, and nothing happens twice. For whom a call is made is there, too, as
+`{"orkesta.dev/user": "…"}`: what may be seen depends on it, and not on what a model writes.
 """
 
 import sqlite3
@@ -24,6 +25,7 @@ WRITE: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 META_KEY: Final = "orkesta.dev/idempotency-key"
+META_USER: Final = "orkesta.dev/user"
 
 Act = Callable[[sqlite3.Connection], dict[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,8 +85,17 @@ def _answer(shop: Shop, act: Act) -> dict[str, Any]:
 
 def _answer_once(shop: Shop, ctx: Context, asked: dict[str, Any], act: Act) -> dict[str, Any]:
     """`_answer`, done once for the idempotency key that came with the request."""
-    key = str((ctx.request_context.meta or {}).get(META_KEY, ""))[:200]
+    key = _said(ctx, META_KEY)
     return _answer(shop, lambda db: once(db, key, asked, lambda: act(db)))
+
+
+def _user(ctx: Context) -> str:
+    """For whom the call is made; empty when nobody knows."""
+    return _said(ctx, META_USER)
+
+
+def _said(ctx: Context, name: str) -> str:
+    return str((ctx.request_context.meta or {}).get(name, ""))[:200]
 
 
 def _pairs(lines: list[Renglon]) -> list[tuple[str, int]]:
@@ -136,34 +147,46 @@ def _register_orders(server: MCPServer, shop: Shop) -> None:
         def act(db: sqlite3.Connection) -> dict[str, Any]:
             lines = catalogue.read_lines(db, _pairs(renglones))
             return orders.create_order(
-                db, lines, customer=cliente, delivery=entrega, today=shop.today()
+                db,
+                lines,
+                customer=cliente,
+                user=_user(ctx),
+                delivery=entrega,
+                today=shop.today(),
             )
 
         return _answer_once(shop, ctx, asked, act)
 
     @_tool(server, "Liga de pago", READ)
-    def liga_de_pago(folio: Folio) -> dict[str, Any]:
+    def liga_de_pago(ctx: Context, folio: Folio) -> dict[str, Any]:
         """Da la liga (link) para pagar en línea un pedido o una factura, por su folio."""
-        return _answer(shop, lambda db: orders.payment_link(db, folio))
+        return _answer(shop, lambda db: orders.payment_link(db, folio, _user(ctx)))
 
     @_tool(server, "Estado de un pedido", READ)
-    def estado_pedido(folio: Folio) -> dict[str, Any]:
+    def estado_pedido(ctx: Context, folio: Folio) -> dict[str, Any]:
         """Dice cómo va un pedido: estado, renglones, entrega y total, por su folio."""
-        return _answer(shop, lambda db: orders.find_order(db, folio))
+        return _answer(shop, lambda db: orders.find_order(db, folio, _user(ctx)))
 
 
 def _register_invoices(server: MCPServer, shop: Shop) -> None:
     @_tool(server, "Buscar clientes", READ)
     def buscar_clientes(
+        ctx: Context,
         consulta: Annotated[
             str, Field(description="Nombre, teléfono, correo o clave", min_length=2)
         ],
     ) -> dict[str, Any]:
         """Busca clientes de la tienda; da su clave, nombre, teléfono y correo."""
-        return _answer(shop, lambda db: {"clientes": money.find_customers(db, consulta)})
+
+        def act(db: sqlite3.Connection) -> dict[str, Any]:
+            money.require_staff(db, _user(ctx))
+            return {"clientes": money.find_customers(db, consulta)}
+
+        return _answer(shop, act)
 
     @_tool(server, "Buscar facturas", READ)
     def buscar_facturas(
+        ctx: Context,
         folio: Annotated[str, Field(description="Folio, como FAC-2041", max_length=20)] = "",
         cliente: Annotated[str, Field(description="Clave o nombre del cliente")] = "",
     ) -> dict[str, Any]:
@@ -172,24 +195,35 @@ def _register_invoices(server: MCPServer, shop: Shop) -> None:
             shop,
             lambda db: {
                 "facturas": money.find_invoices(
-                    db, folio=folio, customer=cliente, today=shop.today()
+                    db, folio=folio, customer=cliente, user=_user(ctx), today=shop.today()
                 )
             },
         )
 
     @_tool(server, "Facturas vencidas", READ)
-    def facturas_vencidas() -> dict[str, Any]:
+    def facturas_vencidas(ctx: Context) -> dict[str, Any]:
         """Da las facturas vencidas de todos los clientes, la más vencida primero. Para cobranza, no
         para clientes."""
-        return _answer(shop, lambda db: {"facturas": money.overdue_invoices(db, shop.today())})
+
+        def act(db: sqlite3.Connection) -> dict[str, Any]:
+            money.require_staff(db, _user(ctx))
+            return {"facturas": money.overdue_invoices(db, shop.today())}
+
+        return _answer(shop, act)
 
     @_tool(server, "Historial de pagos", READ)
     def historial_de_pagos(
+        ctx: Context,
         cliente: Annotated[str, Field(description="Clave o nombre del cliente", min_length=2)],
     ) -> dict[str, Any]:
         """Dice cómo ha pagado un cliente: saldo, retraso promedio, facturas, recordatorios y
         promesas."""
-        return _answer(shop, lambda db: money.payment_history(db, cliente, shop.today()))
+
+        def act(db: sqlite3.Connection) -> dict[str, Any]:
+            money.require_staff(db, _user(ctx))
+            return money.payment_history(db, cliente, shop.today())
+
+        return _answer(shop, act)
 
 
 def _register_dunning(server: MCPServer, shop: Shop) -> None:

@@ -40,7 +40,7 @@ class HttpCaller:
     async def call(
         self, tool: ToolSnapshot, arguments: Mapping[str, Any], context: ToolContext
     ) -> ToolResult:
-        request = self.plan.prepare(arguments, context.idempotency_key)
+        request = self.plan.prepare(arguments, context.idempotency_key, context.user_ref)
         may_repeat = tool.risk is Risk.READ or tool.recovery is Recovery.IDEMPOTENT
         response = await self._send(tool, request, attempts=ATTEMPTS if may_repeat else 1)
         return self._result(response)
@@ -48,7 +48,7 @@ class HttpCaller:
     async def check(self, tool: ToolSnapshot, context: ToolContext) -> ToolResult | None:
         if not self.plan.status_url:
             raise ToolFailed(f"{tool.name} has no address to ask what became of a call.")
-        request = self.plan.prepare_check(context.idempotency_key)
+        request = self.plan.prepare_check(context.idempotency_key, context.user_ref)
         try:
             return self._result(await self._send(tool, request, attempts=ATTEMPTS))
         except ToolRetry as exc:

@@ -18,6 +18,8 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BODY_FORMATS: Final = ("json", "form")
 MAX_HEADERS: Final = 20
 KEY_HEADER: Final = "Idempotency-Key"
+#: For whom a call is made: the reference that the tenant gave its user, percent-encoded.
+USER_HEADER: Final = "X-Orkesta-User"
 
 _IN_BRACES: Final = re.compile(r"\{([^{}/?#]{1,64})\}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
@@ -25,7 +27,7 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]{0,1000}\Z")
 #: They frame the message or name its sender: ours to say.
 _OURS: Final = frozenset({
     "connection", "content-length", "expect", "host", "idempotency-key", "keep-alive",
-    "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+    "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "x-orkesta-user",
 })  # fmt: skip
 
 
@@ -76,8 +78,10 @@ class HttpPlan:
     def has_body(self) -> bool:
         return self.method in ("POST", "PUT", "PATCH")
 
-    def prepare(self, arguments: Mapping[str, Any], key: str) -> PreparedRequest:
-        """The request for a call. Raises ToolRetry for a value that cannot stand where it goes."""
+    def prepare(self, arguments: Mapping[str, Any], key: str, user_ref: str) -> PreparedRequest:
+        """The request for a call, on behalf of a user unless that is empty. Raises ToolRetry for a
+        value that cannot stand where it goes.
+        """
         in_url = set(names_in(self.url))
         sorted_out: dict[Place, dict[str, Any]] = {place: {} for place in Place}
         for name, value in arguments.items():
@@ -87,21 +91,23 @@ class HttpPlan:
                 sorted_out[place][wire_name] = value
         url = _with_query(filled(self.url, arguments), sorted_out[Place.QUERY])
         content, media_type = self._body(sorted_out)
-        headers = self._headers(key, media_type)
+        headers = self._headers(key, media_type, user_ref)
         headers |= {name: header_text(value) for name, value in sorted_out[Place.HEADER].items()}
         return PreparedRequest(self.method, url, headers, content)
 
-    def prepare_check(self, key: str) -> PreparedRequest:
+    def prepare_check(self, key: str, user_ref: str) -> PreparedRequest:
         """The question what became of the call with this key."""
         url = self.status_url.replace("{key}", quote(key, safe=""))
-        return PreparedRequest("GET", url, self._headers("", ""), None)
+        return PreparedRequest("GET", url, self._headers("", "", user_ref), None)
 
-    def _headers(self, key: str, media_type: str) -> dict[str, str]:
+    def _headers(self, key: str, media_type: str, user_ref: str) -> dict[str, str]:
         headers = {"Accept": "application/json, text/*;q=0.5, */*;q=0.1"} | dict(self.headers)
         if media_type:
             headers["Content-Type"] = media_type
         if key and self.method != "GET":
             headers[KEY_HEADER] = key
+        if user_ref:
+            headers[USER_HEADER] = quote(user_ref, safe="@:+")
         if self.secret_header and self.secret:
             headers[self.secret_header] = self.secret.reveal()
         return headers

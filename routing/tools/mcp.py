@@ -35,6 +35,8 @@ R = TypeVar("R")
 
 #: Where a server that knows it finds the idempotency key of a call, in `_meta` of its parameters.
 KEY_IN_META: Final = "orkesta.dev/idempotency-key"
+#: And for whom it is made: the reference that the tenant gave its user. Never the model's to say.
+USER_IN_META: Final = "orkesta.dev/user"
 
 _CALL_FAILURES: Final = (
     MCPError,
@@ -79,6 +81,8 @@ class McpCaller:
         if self.pinned_hash:
             await self._check_pin(tool, context)
         meta = {KEY_IN_META: context.idempotency_key}
+        if context.user_ref:
+            meta[USER_IN_META] = context.user_ref
         may_repeat = tool.risk is Risk.READ or tool.recovery is Recovery.IDEMPOTENT
 
         async def send(session: ClientSession) -> mcp_types.CallToolResult:

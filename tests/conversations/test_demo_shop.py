@@ -117,7 +117,7 @@ async def test_an_order_can_be_followed_and_paid(shop: RunningShop) -> None:
         ("cotizar", {"renglones": [{"sku": "NADA-1", "cantidad": 1}]}, "sku_desconocido"),
         ("estado_pedido", {"folio": "PED-9"}, "folio_desconocido"),
         ("liga_de_pago", {"folio": "FAC-1990"}, "nada_por_pagar"),
-        ("buscar_facturas", {"cliente": " "}, "falta_criterio"),
+        ("buscar_facturas", {"cliente": "Constructora Arce"}, "falta_criterio"),
         ("historial_de_pagos", {"cliente": "Nadie"}, "cliente_desconocido"),
         ("registrar_promesa_de_pago", {"folio": "FAC-2041", "fecha": "ayer"}, "fecha_no_valida"),
         (

@@ -3,7 +3,7 @@ import pytest
 from orkesta.crypto import Secret
 from routing.errors import ToolFailed, ToolRetry
 from routing.tools import Recovery, Risk, check_tool, run_tool
-from routing.tools.http_plan import Place
+from routing.tools.http_plan import HttpPlanInvalid, Place, check_headers
 from tests.fakes.tool_server import serve_tools
 from tests.routing.tool_calls import a_call, http_tool
 
@@ -41,6 +41,23 @@ async def test_a_method_without_a_body_asks_by_query() -> None:
         await run_tool(tool, {"sku": ["a", "b"], "fresh": True, "none": None}, a_call())
         assert shop.asked[0].target == "/stock?shop=1&sku=a&sku=b&fresh=true"
         assert "idempotency-key" not in shop.asked[0].headers
+
+
+async def test_it_says_for_whom_it_is_made_and_the_model_cannot() -> None:
+    async with serve_tools() as shop:
+        tool = http_tool(shop.url("/order"), method="POST", status_url=shop.url("/calls/{key}"))
+        arguments = {"X-Orkesta-User": "somebody-else"}
+        await run_tool(tool, arguments, a_call(user_ref="María ñ/\r\nx@y:7"))
+        await check_tool(tool, a_call(user_ref="María"))
+        await run_tool(tool, {}, a_call(user_ref=""))
+        users = [asked.headers.get("x-orkesta-user") for asked in shop.asked]
+        assert users == ["Mar%C3%ADa%20%C3%B1%2F%0D%0Ax@y:7", "Mar%C3%ADa", None]
+
+
+@pytest.mark.parametrize("name", ["X-Orkesta-User", "x-orkesta-user"])
+def test_no_tool_says_it_by_itself(name: str) -> None:
+    with pytest.raises(HttpPlanInvalid):
+        check_headers({name: "somebody-else"})
 
 
 async def test_a_form_is_sent_as_forms_are() -> None:
