@@ -14,7 +14,6 @@ from django.utils.translation import ngettext
 from conversations.admin import figures
 from conversations.admin.shown import TASK_LABELS, ago, duration
 from conversations.admin.usage_figures import read_month
-from conversations.services.budget import list_paused_by_budget
 from tenants.admin_scope import Role, has_role, tenant_of
 from tenants.allowances import allowance_of
 from tenants.models import Tenant
@@ -164,7 +163,7 @@ def _needs(
             "front_hand", text % counts.waiting, f"{_task_list()}?status__exact=input_required"
         )
     if has_role(request, Role.EDITOR):
-        yield from _budget(request)
+        yield from _budget(request, counts.without_budget)
         yield from _unready(agents)
         if counts.drafts:
             text = ngettext(
@@ -181,15 +180,15 @@ def _needs(
         yield Need("key", text % counts.expiring_keys, reverse("admin:tenants_apikey_changelist"))
 
 
-def _budget(request: HttpRequest) -> Iterable[Need]:
+def _budget(request: HttpRequest, num_paused: int) -> Iterable[Need]:
     """The end of the month's budget, and what it holds up."""
     tenant = tenant_of(request)
     if tenant is None:
         return
     page = reverse("admin:tenants_usageday_changelist")
-    if num := list_paused_by_budget().count():
-        text = ngettext("%d task waits for budget", "%d tasks wait for budget", num)
-        yield Need("payments", text % num, page, "danger")
+    if num_paused:
+        text = ngettext("%d task waits for budget", "%d tasks wait for budget", num_paused)
+        yield Need("payments", text % num_paused, page, "danger")
     allowance = allowance_of(tenant.id)
     if not allowance.has_budget:
         return

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from conversations.models import Message, Session, Task
 from conversations.selectors import list_tasks
+from conversations.services.budget import list_paused_by_budget
 from conversations.states import TaskStatus
 from orkesta.ids import first_uuid7
 from prompts.models import PromptVersion
@@ -41,6 +42,7 @@ class Counts:
     waiting: int
     drafts: int
     expiring_keys: int
+    without_budget: int
 
 
 def read_counts(tenant: Tenant) -> Counts:
@@ -57,11 +59,12 @@ def read_counts(tenant: Tenant) -> Counts:
                     revoked_at=None, expires_at__gt=timezone.now(), expires_at__lt=soon
                 )
             ),
+            without_budget=_number(list_paused_by_budget()),
         )
-        .values("sessions", "waiting", "drafts", "keys")
+        .values_list("sessions", "waiting", "drafts", "keys", "without_budget")
         .get()
     )
-    return Counts(row["sessions"], row["waiting"], row["drafts"], row["keys"])
+    return Counts(*row)
 
 
 def _number(rows: QuerySet[Any]) -> Coalesce:

@@ -70,13 +70,16 @@ def read_usage(by: GroupBy, first: date, last: date, **filters: Any) -> list[Lin
     within = {"day__gte": first, "day__lte": last, **filters}
     records = UsageRecord.objects.filter(**within)
     if by is GroupBy.SESSION:
-        lines = _lines(records, _OF_RECORDS[by], calls=Count("pk"), one=Value(1))
+        found = [_sums(records, _OF_RECORDS[by], calls=Count("pk"), one=Value(1))]
     else:
         counted = UsageDay.objects.filter(**within)
-        days = _lines(counted, _OF_DAYS[by], calls=Sum("num_calls"), one=F("num_calls"))
+        days = _sums(counted, _OF_DAYS[by], calls=Sum("num_calls"), one=F("num_calls"))
         rest = records.filter(is_counted=False)
-        lines = [*days, *_lines(rest, _OF_RECORDS[by], calls=Count("pk"), one=Value(1))]
-    merged = _merged(lines)
+        last_minute = _sums(rest, _OF_RECORDS[by], calls=Count("pk"), one=Value(1))
+        # In one query, unless their columns are not of one type.
+        is_one = by is not GroupBy.KEY
+        found = [days.union(last_minute, all=True)] if is_one else [days, last_minute]
+    merged = _merged(_line(row) for rows in found for row in rows)
     if by is GroupBy.DAY:
         return sorted(merged, key=lambda line: line.group)
     return sorted(merged, key=lambda line: (-line.cost_nano, -line.calls, line.group))[:MAX_GROUPS]
@@ -89,10 +92,10 @@ def total_of(lines: Iterable[Line]) -> Line:
     return total
 
 
-def _lines(rows: QuerySet[Any], column: str, *, calls: Any, one: Any) -> list[Line]:
-    found = (
+def _sums(rows: QuerySet[Any], column: str, *, calls: Any, one: Any) -> QuerySet[Any, Any]:
+    found: QuerySet[Any, Any] = (
         rows.order_by()
-        .values(column)
+        .values(group=F(column))
         .annotate(
             calls=calls,
             sum_input=Sum("input_tokens"),
@@ -104,22 +107,22 @@ def _lines(rows: QuerySet[Any], column: str, *, calls: Any, one: Any) -> list[Li
             sum_duration=Sum("duration_ms"),
         )
     )
-    return [_line(row, column) for row in found]
+    return found
 
 
 def _if(one: Any, **condition: Any) -> Case:
     return Case(When(**condition, then=one), default=Value(0), output_field=IntegerField())
 
 
-def _line(row: Mapping[str, Any], column: str) -> Line:
-    group = row[column]
+def _line(row: Mapping[str, Any]) -> Line:
+    group = row["group"]
     return Line(
         group="" if group is None else str(group),
         calls=row["calls"],
-        input_tokens=row["sum_input"],
-        cached_tokens=row["sum_cached"],
-        output_tokens=row["sum_output"],
-        cost_nano=row["sum_cost"],
+        input_tokens=int(row["sum_input"]),
+        cached_tokens=int(row["sum_cached"]),
+        output_tokens=int(row["sum_output"]),
+        cost_nano=int(row["sum_cost"]),
         estimated_calls=row["estimated"],
         unknown_price_calls=row["unknown"],
         duration_ms=row["sum_duration"],

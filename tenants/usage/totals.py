@@ -1,6 +1,5 @@
 """What was used, from the rows: sums of days, and the records that no sum holds yet."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -22,9 +21,10 @@ def month_of(day: date) -> date:
 def read_spent(first: date, last: date) -> Amount:
     """What was spent from `first` to `last`, both included. Needs the tenant's scope."""
     days = {"day__gte": first, "day__lte": last}
-    return _sum(UsageDay.objects.filter(**days)) + _sum(
-        UsageRecord.objects.filter(is_counted=False, **days)
-    )
+    counted = _sums(UsageDay.objects.filter(**days))
+    rest = _sums(UsageRecord.objects.filter(is_counted=False, **days))
+    amounts = [Amount(int(nano), int(tokens)) for nano, tokens in counted.union(rest, all=True)]
+    return sum(amounts, Amount())
 
 
 def read_spent_this_month(tenant_id: UUID) -> Amount:
@@ -33,6 +33,9 @@ def read_spent_this_month(tenant_id: UUID) -> Amount:
     return read_spent(month_of(today), today)
 
 
-def _sum(rows: QuerySet[Any]) -> Amount:
-    found: Mapping[str, Any] = rows.order_by().aggregate(nano=Sum("cost_nano"), tokens=Sum(_TOKENS))
-    return Amount(found["nano"] or 0, found["tokens"] or 0)
+def _sums(rows: QuerySet[Any]) -> QuerySet[Any, tuple[int, int]]:
+    """No row where there is nothing to sum, else one of (nano, tokens)."""
+    by_tenant = rows.order_by().values("tenant")
+    sums = by_tenant.annotate(nano=Sum("cost_nano"), tokens=Sum(_TOKENS))
+    found: QuerySet[Any, tuple[int, int]] = sums.values_list("nano", "tokens")
+    return found
