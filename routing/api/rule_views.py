@@ -14,6 +14,7 @@ from routing.api.rule_serializers import (
 )
 from routing.rehearsal import rehearse
 from tenants.authentication import principal_of
+from tenants.idempotency import idempotent
 from tenants.principals import Scope
 from tenants.selectors import get_tenant
 
@@ -42,6 +43,7 @@ class RoutingTestView(Endpoint):
         examples=[_PRICE],
         responses={200: RoutingTestSerializer} | problems(has_body=True),
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         given, ignored = read_body(RoutingTestBody, request)
         found = rehearse(

@@ -121,6 +121,7 @@ def test_agents_that_may_be_asked_for_are_listed(acme: House, acme_api: Caller) 
                 "description": "Answers about sales.",
                 "kind": "prompt",
                 "is_fallback": False,
+                "tools": [],
             }
         ],
         "next_cursor": None,

@@ -19,6 +19,7 @@ from routing.rules import Rule, compile_condition, know_each_other
 from routing.selectors import list_agents
 from routing.snapshot import read_rules
 from tenants.authentication import principal_of
+from tenants.idempotency import idempotent
 from tenants.principals import Scope
 from tenants.selectors import get_tenant
 
@@ -93,6 +94,7 @@ class RoutingReplayView(Endpoint):
         examples=[_DRAFT],
         responses={200: ReplaySerializer} | problems(has_body=True),
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         given, ignored = read_body(ReplayBody, request)
         tenant = get_tenant(principal_of(request).tenant_id)
