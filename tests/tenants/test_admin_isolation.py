@@ -21,6 +21,7 @@ from tenants.services import issue_api_key
 from tests.admin import Desk, desk_of, make_turn, superuser_in
 from tests.cast import House, make_member
 from tests.conversations.triggers import make_triggers
+from tests.furniture import make_extras
 from tests.guards.addresses import Address, addresses
 
 #: Addresses that lead to a row; `app_list` leads to the lists of an app.
@@ -36,10 +37,11 @@ def rows_of(house: House) -> dict[str, Model]:
     task = make_turn(house.tenant)
     agent = house.agents["sales"]
     triggers = make_triggers(house, "trigger")
+    extras = make_extras(house)
     with tenant_scope(house.id):
         issue_api_key(tenant=house.tenant, name="shop", scopes=["chat:write"])
         save_draft(prompt=agent.prompt, source="a draft")
-        return {
+        return extras | {
             "tenants_tenant": house.tenant,
             "tenants_tier": house.tenant.tier,
             "auth_user": house.owner,  # type: ignore[dict-item]

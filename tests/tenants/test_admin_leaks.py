@@ -38,6 +38,9 @@ def agent_form(house: House, **values: Any) -> dict[str, Any]:
         "max_steps": 10,
         "max_tokens_per_step": 1000,
         "timeout_seconds": 30,
+        "max_task_tokens": 100_000,
+        "max_task_seconds": 600,
+        "history_turns": 20,
         "while_busy": "enqueue",
     }
     return form | values

@@ -12,6 +12,7 @@ LISTS = sorted(
     f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry
 )
 HISTORY = {
+    "conversations_inputrequest",
     "conversations_session",
     "conversations_task",
     "conversations_schedulerun",
@@ -27,7 +28,10 @@ READABLE = {
         "prompts_prompt",
         "routing_agent",
         "routing_llmendpoint",
+        "routing_mcpserver",
         "routing_routingrule",
+        "routing_tool",
+        "tenants_usageday",
     },
     Role.OWNER: set(LISTS) - {"tenants_tenant", "tenants_tier", "auth_user"},
 }
@@ -38,6 +42,7 @@ ADDABLE = {
         "prompts_prompt",
         "routing_agent",
         "routing_routingrule",
+        "routing_tool",
     },
     Role.OWNER: {
         "conversations_inboundwebhook",
@@ -47,6 +52,8 @@ ADDABLE = {
         "routing_agent",
         "routing_routingrule",
         "routing_llmendpoint",
+        "routing_mcpserver",
+        "routing_tool",
         "tenants_apikey",
         "tenants_membership",
     },
