@@ -14,7 +14,6 @@
     - BatchSizeInvalid                  batch_size_invalid
     - UnknownAgent                      unknown_agent
     - InputInvalid                      input_invalid
-    - KindUnavailable                   kind_unavailable
     - FeedbackNotPossible               feedback_not_possible
   + TooMany
     - SessionExhausted                  session_exhausted
@@ -87,12 +86,6 @@ class UnknownAgent(Invalid):
     """There is no active agent of that name."""
 
     code = "unknown_agent"
-
-
-class KindUnavailable(Invalid):
-    """This installation cannot run that kind of work."""
-
-    code = "kind_unavailable"
 
 
 class InputInvalid(Invalid):

@@ -149,6 +149,8 @@ class Task(TenantModel):
     priority = models.PositiveSmallIntegerField(_("priority"), default=5)
     agent_slug = models.CharField(_("asked for agent"), max_length=63, blank=True)
     context = models.JSONField(_("context"), default=dict, blank=True)
+    # Of a workflow: the agents that answer in turn, [{"agent": slug, "instruction": text}].
+    plan = models.JSONField(_("plan"), default=list, blank=True)
 
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     num_crashes = models.PositiveSmallIntegerField(_("crashes"), default=0)

@@ -6,8 +6,8 @@ from typing import Final
 from conversations.models import Task
 from conversations.states import TaskStatus
 
-#: A turn takes at least a decision and an answer.
-STEPS_OF_A_TURN: Final = 2
+#: A turn takes at least a decision and an answer; a workflow, an answer for each part.
+DECISIONS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +29,4 @@ def progress_of(task: Task) -> Progress:
         return Progress(done, done)
     # Whatever has not ended has at least one more step ahead of it.
     ahead = 0 if task.is_terminal else 1
-    return Progress(done, max(STEPS_OF_A_TURN, done + ahead))
+    return Progress(done, max(DECISIONS + (len(task.plan) or 1), done + ahead))

@@ -24,6 +24,13 @@ def findings(exchange: Exchange, *, head: str, before: str = "") -> str:
     return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
+def finding(text: str, *, by: str, asked: str, before: str = "") -> str:
+    """What an agent answered to its part of a plan, for those whose parts come after it."""
+    head = before or f"What other agents have done so far. {DATA}"
+    line = f"- «{by}», asked to {asked[:MAX_RESULT_CHARS]!r}: {text[:MAX_RESULT_CHARS]}"
+    return f"{head}\n{line}"[-MAX_NOTE_CHARS:]
+
+
 def _calls(message: Any) -> Iterator[tuple[str, tuple[str, str]]]:
     for call in message.get("tool_calls", ()):
         yield call["id"], (call["function"]["name"], call["function"]["arguments"])

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import BigIntegerField, UUIDField
 
 from conversations.engine.claims import Claim
+from conversations.engine.plan import read_plan
 from conversations.engine.state import Backlog, StepRecord, TaskState, fold
 from conversations.errors import TaskNotFound
 from conversations.models import Message, Step, Task
@@ -28,6 +29,7 @@ _TASK: Final = select(
         "question__created_at",
         "agent_slug",
         "context",
+        "plan",
         "num_steps",
         "session__active_agent__slug",
         "session__last_intent",
@@ -104,7 +106,7 @@ def load(claim: Claim) -> TaskInput:
     rows = _TASK(task_id=claim.task_id)
     if not rows or rows[0][0] is None:
         raise TaskNotFound("The task, or its message, has been removed.")
-    text, asked_at, asked_for, context, num_steps, active, intent, *rest = rows[0]
+    text, asked_at, asked_for, context, plan, num_steps, active, intent, *rest = rows[0]
     user_ref, user_name, of_session, summary, summary_turn, key_id, config_version = rest
     if summary_turn >= claim.turn:  # a fork of long ago: the summary knows what came after
         summary, summary_turn = "", 0
@@ -122,7 +124,9 @@ def load(claim: Claim) -> TaskInput:
         user_name=user_name,
         key_id=key_id,
         context={**of_session, **context},
-        state=fold(_steps(claim) if num_steps else (), backlog=_backlog(history)),
+        state=fold(
+            _steps(claim) if num_steps else (), backlog=_backlog(history), plan=read_plan(plan)
+        ),
         snapshot=get_snapshot(claim.tenant_id, config_version),
     )
 

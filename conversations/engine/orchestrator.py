@@ -43,7 +43,15 @@ def next_action(state: TaskState) -> Action:
         return GiveUp(StepsExhausted.code, f"No answer after {state.num_rounds} steps.")
     if state.calls:
         return _go_on_with(state)
-    return Route() if state.agent_slug is None else CallModel(state.agent_slug)
+    return Route() if state.agent_slug is None else CallModel(state.agent_slug, _why(state))
+
+
+def _why(state: TaskState) -> str:
+    """Why this agent, where it was not routed to."""
+    if state.part is None:
+        return ""
+    place, count = state.num_parts_done + 1, len(state.plan)
+    return f"Part {place} of {count}: {state.part.instruction}"
 
 
 def _bound_met(state: TaskState) -> GiveUp | None:

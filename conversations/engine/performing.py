@@ -116,6 +116,8 @@ class Performer:
             "endpoint": completion.endpoint,
             **_failed_targets(completion.failed),
         }
+        if state.has_more_parts and not completion.tool_calls:
+            output["is_interim"] = True
         if completion.tool_calls:
             reading = Reading(agent, self.task.snapshot, state.had, number)
             output |= {"tool_calls": reading.read(completion.tool_calls), **_pinned(prompt)}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from django.db import DatabaseError, InterfaceError
 
@@ -47,6 +47,10 @@ from tenants.scope import in_tenant
 from tenants.usage.spending import Spending, open_spending
 
 logger = logging.getLogger(__name__)
+
+
+#: What a model step's output holds when its text is not the task's answer.
+NO_ANSWERS: Final = frozenset({"tool_calls", "is_interim"})
 
 
 class Stop(StrEnum):
@@ -213,7 +217,7 @@ class Runner:
                 step = await performer.call_model(action, state, stream)
             finally:
                 await stream.close()
-        if "tool_calls" in step.output:
+        if step.output.keys() & NO_ANSWERS:
             await stream.withdraw()
         failpoint(Failpoint.MODEL_ANSWERED)
         return step

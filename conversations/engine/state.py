@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from conversations.engine.calls import Exchange, PendingCall, answered, asked, error_text
-from conversations.engine.findings import findings
+from conversations.engine.findings import finding, findings
+from conversations.engine.plan import Part
 from conversations.states import InputAction, InputKind, StepKind, StepStatus
 
 #: A call that failed with this is the model's to correct; it is no error of the tool's.
@@ -55,6 +56,15 @@ class Limits:
             int(output.get("max_task_tokens", 0)),
             float(output.get("max_task_seconds", 0.0)),
             int(output.get("history_turns", 10)),
+        )
+
+    def times(self, count: int) -> "Limits":
+        """So much for each part of a plan."""
+        return replace(
+            self,
+            max_steps=self.max_steps * count,
+            max_tokens=self.max_tokens * count,
+            max_seconds=self.max_seconds * count,
         )
 
 
@@ -107,6 +117,18 @@ class TaskState:
     #: The longest of the calls that were made at the same time.
     slowest_ms: float = 0.0
     backlog: Backlog = NO_BACKLOG
+    #: Of a workflow: its parts, and how many of them are done.
+    plan: tuple[Part, ...] = ()
+    num_parts_done: int = 0
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the plan that is being done."""
+        return self.plan[self.num_parts_done] if self.num_parts_done < len(self.plan) else None
+
+    @property
+    def has_more_parts(self) -> bool:
+        return self.num_parts_done + 1 < len(self.plan)
 
     @property
     def must_summarise(self) -> bool:
@@ -121,9 +143,11 @@ class TaskState:
         return _AFTER[step.kind](state, step)
 
 
-def fold(steps: Iterable[StepRecord], *, backlog: Backlog = NO_BACKLOG) -> TaskState:
+def fold(
+    steps: Iterable[StepRecord], *, backlog: Backlog = NO_BACKLOG, plan: tuple[Part, ...] = ()
+) -> TaskState:
     """The state after `steps`, in order."""
-    state = TaskState(backlog=backlog)
+    state = TaskState(backlog=backlog, plan=plan)
     for step in steps:
         state = state.after(step)
     return state
@@ -140,7 +164,7 @@ def _routed(state: TaskState, step: StepRecord) -> TaskState:
     return replace(
         _taken_over(state, step),
         fallback_slug=str(step.output.get("fallback", "")),
-        limits=Limits.of(step.output),
+        limits=Limits.of(step.output).times(len(state.plan) or 1),
         answer=str(response) if response else None,
     )
 
@@ -175,7 +199,7 @@ def _said(state: TaskState, step: StepRecord) -> TaskState:
         state = replace(_taken_over(state, step), note=note_for(state), exchange=())
     state = replace(state, failure=None)
     if not step.output.get("tool_calls"):
-        return replace(state, answer=str(step.output.get("text", "")))
+        return _answered(state, str(step.output.get("text", "")))
     calls = tuple(map(PendingCall.of, step.output["tool_calls"]))
     return replace(
         state,
@@ -185,6 +209,25 @@ def _said(state: TaskState, step: StepRecord) -> TaskState:
         is_round_begun=False,
         has_round_failed=False,
         slowest_ms=0.0,
+    )
+
+
+def _answered(state: TaskState, text: str) -> TaskState:
+    """The task has its answer; in the middle of a plan, the next agent has a finding more."""
+    part = state.part
+    if part is None or not state.has_more_parts:
+        return replace(state, answer=text)
+    done = replace(state, num_parts_done=state.num_parts_done + 1)
+    following = done.plan[done.num_parts_done].agent_slug
+    return replace(
+        done,
+        agent_slug=following,
+        pinned_version_id=None,
+        had=(*state.had, following),
+        tried=(),
+        note=finding(text, by=state.agent_slug or "", asked=part.instruction, before=state.note),
+        exchange=(),
+        num_errors=0,
     )
 
 

@@ -1,6 +1,6 @@
 """A message comes in: it and the task it sets going are written together, or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -74,24 +74,28 @@ def post_message(
     metadata: Mapping[str, Any] | None = None,
     batch_id: UUID | None = None,
     priority: int | None = None,
+    plan: Sequence[Mapping[str, str]] = (),
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
     take the message's place in its order, 3. write message, task and events, 4. after commit, tell
     watchers and wake a worker. When a task of the session waits for the customer's answer, this is
     the answer, and the task is that one.
 
-    Of tasks that wait, those of a higher `priority` (1 to 10; None is the tier's) begin first.
+    With a `plan`, agents answer in turn, each with its `{"agent": slug, "instruction": text}`, and
+    the last one's answer is the task's. Of tasks that wait, those of a higher `priority` (1 to 10;
+    None is the tier's) begin first.
+
     Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, SessionNotFound,
     SessionNotOpen, SessionBusy, SessionExhausted.
     """
     _check_text(message)
-    agent = principal.choose_agent(agent)
-    if agent and not has_active_agent(agent):
-        raise UnknownAgent(errors=[{"pointer": "/agent", "code": "unknown_agent", "detail": agent}])
+    named = _agents_of(plan) if plan else {"/agent": principal.choose_agent(agent)}
+    _check_agents(principal, named)
+    agent = next(iter(named.values()))
     if session_id is None:
         opened = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
         session_id = opened.id
-    elif asking := make_room(session_id=session_id, agent_slug=agent):
+    elif (asking := make_room(session_id=session_id, agent_slug=agent)) and not plan:
         answered = _answer(Place(principal.tenant_id, session_id), asking, message, metadata)
         if answered is not None:
             return answered
@@ -108,6 +112,7 @@ def post_message(
         turn=said.turn,
         agent_slug=agent,
         context=dict(context or {}),
+        plan=[dict(part) for part in plan],
         priority=allowance.claim_priority if priority is None else priority,
         available_at=at_once(),
     )
@@ -118,6 +123,23 @@ def post_message(
     failpoint(Failpoint.TASK_WRITTEN)
     dispatch_on_commit(task.id, priority=task.priority)
     return PostedMessage(session_id, said, task)
+
+
+def _agents_of(plan: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {f"/plan/{place}/agent": part["agent"] for place, part in enumerate(plan)}
+
+
+def _check_agents(principal: Principal, named: Mapping[str, str]) -> None:
+    """Raises AgentNotAllowed, and UnknownAgent with the places at which nobody is named who could
+    answer. An empty name leaves it to the rules.
+    """
+    faults = [
+        {"pointer": place, "code": UnknownAgent.code, "detail": slug}
+        for place, slug in named.items()
+        if principal.choose_agent(slug) and not has_active_agent(slug)
+    ]
+    if faults:
+        raise UnknownAgent(errors=faults)
 
 
 def _answer(

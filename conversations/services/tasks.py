@@ -155,6 +155,7 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStat
         turn=origin.turn,
         agent_slug=origin.agent_slug,
         context=origin.context,
+        plan=origin.plan,
         priority=origin.priority,
         num_steps=len(steps),
         available_at=at_once(),

@@ -11,6 +11,7 @@ from tests.cast import House
 from tests.engine import ask_fake_llm, open_worker, run_until_idle, story_of
 from tests.fakes.llm_server import says
 
+PART = {"agent": "desk", "instruction": "x"}
 EXECUTE = "/api/v1/execute"
 
 
@@ -80,6 +81,11 @@ def test_what_low_code_clients_send_is_understood(acme_api: Caller, body: dict[s
         ({"kind": "agent", "agent": ""}, "/agent", "required"),
         ({"kind": "party"}, "/kind", "invalid_choice"),
         ({"message": "adiós"}, "/message", "twice"),
+        ({"kind": "workflow"}, "/plan", "required"),
+        ({"kind": "workflow", "plan": []}, "/plan", "required"),
+        ({"kind": "workflow", "plan": [{"agent": "desk"}]}, "/plan/0/instruction", "required"),
+        ({"kind": "workflow", "plan": [PART] * 11}, "/plan", "max_length"),
+        ({"plan": [{"agent": "desk", "instruction": "x"}]}, "/plan", "not_allowed"),
         ({"priority": 11}, "/priority", "max_value"),
         ({"priority": 0}, "/priority", "min_value"),
         ({"priority": True}, "/priority", "invalid"),
@@ -98,7 +104,11 @@ def test_a_fault_is_named_where_it_is(
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ({"kind": "workflow", "plan": [{"agent": "desk"}]}, 422, "kind_unavailable"),
+        (
+            {"kind": "workflow", "plan": [{"agent": "nobody", "instruction": "x"}]},
+            422,
+            "unknown_agent",
+        ),
         ({"kind": "agent", "agent": "nobody"}, 422, "unknown_agent"),
         ({"input": "  "}, 422, "message_empty"),
         ({"session_id": NO_SUCH_ID}, 404, "not_found"),

@@ -34,6 +34,7 @@ def test_a_new_task_has_all_its_steps_ahead(acme_api: Caller) -> None:
         "current_step": 0,
         "total_steps": 2,
         "progress": 0.0,
+        "plan": [],
         "intermediate_results": [],
         "result": None,
         "error": None,

@@ -1,6 +1,6 @@
 """Bodies of the one entry for all work."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from rest_framework import serializers
@@ -18,25 +18,39 @@ from orkesta.api.fields import (
     Text,
 )
 
+#: Parts of a workflow.
+MAX_PARTS: Final = 10
+
 
 class ExecuteKind(models.TextChoices):
-    """What can be asked for. A workflow is refused as `kind_unavailable`, and not as a mistake."""
+    """What can be asked for."""
 
     TURN = "turn"
     AGENT = "agent"
     WORKFLOW = "workflow"
 
 
+class PlanPartSerializer(serializers.Serializer[Any]):
+    """What one agent does in a workflow."""
+
+    agent = Text(max_length=63, help_text="Slug of the agent.")
+    instruction = Text(max_length=4000, help_text="What it has to do, beyond its own prompt.")
+
+
 class ExecuteSerializer(Body):
     """Work for the tenant's agents. `null` and `""` count as not given."""
 
-    default_error_messages = {"required": "This field is required.", "twice": "Give one of both."}
+    default_error_messages = {
+        "required": "This field is required.",
+        "twice": "Give one of both.",
+        "not_allowed": "A plan belongs to a workflow.",
+    }
 
     kind = OptionalChoice(
         ExecuteKind.choices,
         default=ExecuteKind.TURN,
         help_text="`turn`: a message, answered by whoever fits. `agent`: a run of the agent named "
-        "in `agent`, without routing.",
+        "in `agent`, without routing. `workflow`: the agents of `plan`, in turn.",
     )
     input = Text(
         required=False,
@@ -49,6 +63,13 @@ class ExecuteSerializer(Body):
     )
     agent = OptionalText(
         max_length=63, help_text="Slug of the agent that must answer. An agent run needs it."
+    )
+    plan = serializers.ListField(
+        child=PlanPartSerializer(),
+        required=False,
+        allow_null=True,
+        max_length=MAX_PARTS,
+        help_text="Of a workflow: its parts, in order.",
     )
     session_id = OptionalId(help_text="The session to continue; without it a new one is opened.")
     context = OptionalObject(help_text="Business facts for this task, such as a cart.")  # type: ignore[assignment]
@@ -70,7 +91,10 @@ class ExecuteSerializer(Body):
             raise self._fault("message", "twice")
         if attrs["kind"] == ExecuteKind.AGENT and not attrs["agent"]:
             raise self._fault("agent", "required")
-        return attrs | {"text": text or other or ""}
+        plan = attrs.get("plan") or []
+        if bool(plan) is not (attrs["kind"] == ExecuteKind.WORKFLOW):
+            raise self._fault("plan", "not_allowed" if plan else "required")
+        return attrs | {"text": text or other or "", "plan": plan}
 
     def _fault(self, field: str, code: str) -> serializers.ValidationError:
         return serializers.ValidationError({field: self.error_messages[code]}, code=code)

@@ -82,6 +82,10 @@ class TaskSummarySerializer(serializers.Serializer[Any]):
 class TaskSerializer(TaskSummarySerializer):
     """A task with all that is known of it."""
 
+    plan = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="Of a workflow: `[{agent, instruction}]`; each part's answer is a step.",
+    )
     intermediate_results = StepSerializer(source="steps.all", many=True)
     result = serializers.SerializerMethodField()
 

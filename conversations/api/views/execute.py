@@ -1,4 +1,4 @@
-"""One entry for everything that can be set going: a conversation turn, a run of one agent."""
+"""One entry for all that can be set going: a conversation turn, a run of one agent, a workflow."""
 
 from typing import Final
 from uuid import UUID
@@ -12,10 +12,8 @@ from conversations import services
 from conversations.api.addresses import socket_path, stream_path
 from conversations.api.serializers.execute import (
     ExecutedSerializer,
-    ExecuteKind,
     ExecuteSerializer,
 )
-from conversations.errors import KindUnavailable
 from orkesta.api.endpoint import Endpoint, read_body
 from orkesta.api.openapi import problems
 from tenants.authentication import principal_of
@@ -41,6 +39,18 @@ _EXAMPLES: Final = [
         },
     ),
     OpenApiExample(
+        "a workflow",
+        request_only=True,
+        value={
+            "kind": "workflow",
+            "input": "Cotiza 10 tubos de PVC de 1/2 con entrega.",
+            "plan": [
+                {"agent": "catalogo", "instruction": "Busca el artículo y su existencia."},
+                {"agent": "pedidos", "instruction": "Haz la cotización para el cliente."},
+            ],
+        },
+    ),
+    OpenApiExample(
         "from a low-code form",
         request_only=True,
         value={"kind": "", "message": "Hola", "session_id": None, "priority": "7", "stream": "0"},
@@ -57,8 +67,9 @@ class ExecuteView(Endpoint):
         operation_id="execute",
         summary="Set something going",
         description="Stores the task and returns at once; `links` lead on. A `turn` is what "
-        "`chat/send` does; an `agent` run goes straight to the agent named. `workflow` is answered "
-        "`kind_unavailable`.",
+        "`chat/send` does; an `agent` run goes straight to the agent named; in a `workflow` the "
+        "agents of `plan` do their parts in turn, each told what was found before, and what the "
+        "last one says is the answer.",
         tags=["tasks"],
         request=ExecuteSerializer,
         responses={202: ExecutedSerializer} | problems(404, 409, 429, has_body=True),
@@ -67,7 +78,6 @@ class ExecuteView(Endpoint):
     def post(self, request: Request) -> Response:
         principal = principal_of(request)
         given, ignored = read_body(ExecuteSerializer, request)
-        _check_kind(given["kind"])
         posted = services.post_message(
             principal=principal,
             message=given["text"],
@@ -78,6 +88,7 @@ class ExecuteView(Endpoint):
             user_name=given["user"]["name"],
             metadata=given["metadata"],
             priority=given["priority"],
+            plan=given["plan"],
         )
         executed = {
             "task_id": posted.task.id,
@@ -90,14 +101,6 @@ class ExecuteView(Endpoint):
             "ignored": ignored,
         }
         return Response(ExecutedSerializer(executed).data, status=202)
-
-
-def _check_kind(kind: str) -> None:
-    """Raises KindUnavailable for what no worker could do."""
-    if kind == ExecuteKind.WORKFLOW:
-        detail = "There are no workflows here: use `turn`, or `agent` for each agent in turn."
-        fault = {"pointer": "/kind", "code": KindUnavailable.code, "detail": detail}
-        raise KindUnavailable(detail, errors=[fault])
 
 
 def _links(task_id: UUID) -> dict[str, str]:
