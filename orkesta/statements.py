@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import sql
 from django.db.models.expressions import Expression
 
@@ -43,7 +44,7 @@ class Param(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         return "%s", (self,)
 
-    def adapted(self, value: Any) -> Any:
+    def adapted(self, value: Any, connection: Any) -> Any:
         return self.output_field.get_db_prep_value(value, connection)
 
 
@@ -56,19 +57,20 @@ class _Built:
     converters: Converters
 
     def run(self, values: Mapping[str, Any]) -> list[Row]:
+        here = _connection()
         params = [
-            param.adapted(values[param.name]) if isinstance(param, Param) else param
+            param.adapted(values[param.name], here) if isinstance(param, Param) else param
             for param in self.params
         ]
         with statement_cursor() as cursor:
             cursor.execute(self.text, params)
-            return [self._read(row) for row in cursor.fetchall()]
+            return [self._read(row, here) for row in cursor.fetchall()]
 
-    def _read(self, found: Sequence[Any]) -> Row:
+    def _read(self, found: Sequence[Any], here: Any) -> Row:
         row = list(found)
         for position, functions, expression in self.converters:
             for convert in functions:
-                row[position] = convert(row[position], expression, connection)
+                row[position] = convert(row[position], expression, here)
         return row
 
 
@@ -151,24 +153,63 @@ def inserting_together() -> Iterator[None]:
 
 
 def _insert_all(groups: Sequence[Sequence[models.Model]]) -> None:
+    here = _connection()
     kinds = tuple((type(rows[0]), len(rows)) for rows in groups)
     params = [
-        field.get_db_prep_save(getattr(row, field.attname), connection)
+        value
+        if value is None or type(value) is ready
+        else field.get_db_prep_save(value, connection=here)
         for rows in groups
         for row in rows
-        for field in _columns(type(row))
+        for _, attname, field, ready in _columns(type(row), here.vendor)
+        for value in (getattr(row, attname),)
     ]
     is_common = max(number for _, number in kinds) <= MAX_PREPARED_ROWS
-    with statement_cursor() if is_common else connection.cursor() as cursor:
-        cursor.execute(_insertion(kinds, connection.vendor), params)
+    with statement_cursor() if is_common else here.cursor() as cursor:
+        cursor.execute(_insertion(kinds, here.vendor), params)
     for rows in groups:
         for row in rows:
-            row._state.adding, row._state.db = False, connection.alias
+            row._state.adding, row._state.db = False, here.alias
+
+
+def _connection() -> Any:
+    """This thread's. `django.db.connection` looks it up anew for each thing that is asked of it,
+    and adapting a row asks a hundred.
+    """
+    return connections[DEFAULT_DB_ALIAS]
+
+
+class _Column(NamedTuple):
+    """A column that is written; values of the type `ready` the database takes as they are."""
+
+    name: str
+    attname: str
+    field: Any
+    ready: type | None
 
 
 @cache
-def _columns(model: type[models.Model]) -> Sequence[Any]:
-    return [f for f in model._meta.local_concrete_fields if not isinstance(f, models.AutoField)]
+def _columns(model: type[models.Model], vendor: str) -> Sequence[_Column]:
+    return [
+        _Column(str(field.column), field.attname, adapter, _ready(adapter, vendor))
+        for field in model._meta.local_concrete_fields
+        for adapter in (_adapter(field),)
+        if not isinstance(field, models.AutoField)
+    ]
+
+
+def _adapter(field: Any) -> Any:
+    """The field that a foreign key leaves adapting to, in the end."""
+    return _adapter(field.target_field) if isinstance(field, models.ForeignKey) else field
+
+
+def _ready(field: Any, vendor: str) -> type | None:
+    # Not of classes derived from these: a sealed field, say, is a TextField.
+    if type(field) in (models.CharField, models.TextField, models.SlugField):
+        return str
+    if type(field) is models.UUIDField and vendor == "postgresql":
+        return UUID
+    return {models.BooleanField: bool, models.FloatField: float}.get(type(field))
 
 
 @lru_cache(maxsize=1024)
@@ -182,8 +223,8 @@ def _insertion(kinds: Sequence[tuple[type[models.Model], int]], vendor: str) -> 
 
 
 def _one_insertion(model: type[models.Model], num_rows: int) -> str:
-    quote, fields = connection.ops.quote_name, _columns(model)
-    names = ", ".join(quote(str(field.column)) for field in fields)
+    quote, fields = connection.ops.quote_name, _columns(model, connection.vendor)
+    names = ", ".join(quote(field.name) for field in fields)
     one_row = f"({', '.join(['%s'] * len(fields))})"
     table = quote(model._meta.db_table)
     return f"INSERT INTO {table} ({names}) VALUES {', '.join([one_row] * num_rows)}"  # noqa: S608
@@ -209,8 +250,9 @@ def statement_cursor() -> Any:
     """A cursor that lets the database plan a statement once, where it can. For statements whose
     text is always the same.
     """
-    prepared = getattr(connection, "prepared_cursor", None)
-    return connection.cursor() if prepared is None else prepared()
+    here = _connection()
+    prepared = getattr(here, "prepared_cursor", None)
+    return here.cursor() if prepared is None else prepared()
 
 
 def _converters(compiler: Any, columns: Sequence[Any]) -> Converters:
