@@ -5,7 +5,6 @@ browser's EventSource resumes by itself with `Last-Event-ID`.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,19 +13,16 @@ from uuid import UUID
 from conversations.backlog import Backlog
 from conversations.connections import Seat, connections
 from conversations.cursor import Frame
+from conversations.key_watch import get_key_watch
 from conversations.live_event import EventType
-from conversations.pulse import DATABASE_ERRORS
 from conversations.watcher import Watcher
 from orkesta.errors import OrkestaError, problem
 from tenants.principals import Principal
-from tenants.scope import in_tenant
-from tenants.websocket_auth import check_still_valid
-
-logger = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
 RETRY_MILLISECONDS: Final = 1000
-RECHECK_SECONDS: Final = 30.0
+#: Who reads slowly is looked at this often, for a key that was taken away meanwhile.
+LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,6 @@ class EventStream:
     def __init__(self, followed: Followed) -> None:
         self._followed = followed
         self._backlog = Backlog()
-        self._recheck_at = 0.0
         self._watcher = Watcher(
             tenant_id=followed.principal.tenant_id,
             session_id=followed.session_id,
@@ -60,13 +55,14 @@ class EventStream:
         try:
             with connections.seat() as seat:
                 self._sit_down(seat)
-                async with self._watcher as watcher:
-                    while not watcher.is_over:
-                        for frame in await watcher.pull():
-                            yield await self._chunk(frame)
-                            watcher.saw(frame)
-                            seat.num_frames += 1
-                        await self._recheck()
+                watching = get_key_watch().watch(self._followed.principal, self._watcher.fail)
+                with watching:
+                    async with self._watcher as watcher:
+                        while not watcher.is_over:
+                            for frame in await watcher.pull():
+                                yield await self._chunk(frame)
+                                watcher.saw(frame)
+                                seat.num_frames += 1
         except OrkestaError as exc:
             data = problem(exc, request_id=self._followed.request_id)
             yield rendered(self._watcher.frame(EventType.ERROR, data))
@@ -75,24 +71,15 @@ class EventStream:
     def _sit_down(self, seat: Seat) -> None:
         tenant_id, limit = self._followed.principal.tenant_id, self._followed.max_sockets
         connections.belongs_to(seat, tenant_id, limit=limit)
-        self._recheck_at = self._now() + RECHECK_SECONDS
 
     async def _chunk(self, frame: Frame) -> bytes:
         """The frame, once the client may be thought to have read most of what it was sent."""
         chunk = rendered(frame)
-        await asyncio.sleep(self._backlog.wait(len(chunk), now=self._now()))
+        while (seconds := self._backlog.wait(len(chunk), now=self._now())) > 0:
+            await asyncio.sleep(min(seconds, LOOK_SECONDS))
+            self._watcher.check()
         self._backlog.sent(len(chunk), mark="", now=self._now())
         return chunk
-
-    async def _recheck(self) -> None:
-        if self._now() < self._recheck_at:
-            return
-        self._recheck_at = self._now() + RECHECK_SECONDS
-        principal = self._followed.principal
-        try:
-            await in_tenant(principal.tenant_id, check_still_valid, principal)
-        except DATABASE_ERRORS:
-            logger.warning("A key cannot be checked again now.", exc_info=True)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -34,7 +34,7 @@ from conversations.partial import get_partial_store
 from conversations.pulse import DATABASE_ERRORS, Pulse, look
 from conversations.selectors import list_events
 from conversations.states import TERMINAL
-from orkesta.errors import MalformedCursor
+from orkesta.errors import MalformedCursor, OrkestaError
 from tenants.scope import in_tenant
 
 logger = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Watcher:
         self._is_behind = self._is_draft_due = True
         self._is_open = self._is_busy = self._is_ending = False
         self._poll_at = self._ping_at = self._text_at = 0.0
+        self._fault: OrkestaError | None = None
         self.is_over = False
 
     async def __aenter__(self) -> Self:
@@ -107,12 +108,24 @@ class Watcher:
         self._is_busy = True
         self._inbox.wake()
 
+    def fail(self, error: OrkestaError) -> None:
+        """Let `pull` raise this, now and from now on: nothing more is to be shown."""
+        self._fault = error
+        self._inbox.wake()
+
+    def check(self) -> None:
+        """Raises what `fail` was told."""
+        if self._fault is not None:
+            raise self._fault
+
     async def pull(self) -> list[Frame]:
         """What to send next; waits until there is something. Empty only when the watch is over.
 
-        Raises SessionNotFound; MalformedCursor when the cursor is ahead of the session.
+        Raises SessionNotFound; MalformedCursor when the cursor is ahead of the session; what `fail`
+        was told.
         """
         while not self.is_over:
+            self.check()
             self._seen = Seen(self._state.seq, self._state.cursor)
             try:
                 frames = await self._step()

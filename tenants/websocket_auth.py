@@ -6,14 +6,14 @@ a page asks its server, which holds the key, for a ticket: 30 seconds, one use, 
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from django.conf import settings
 
-from orkesta.errors import NotFound
+from orkesta.errors import NotFound, OrkestaError
 from tenants.authentication import authenticate_key, raw_key_from
 from tenants.errors import (
     KeyExpired,
@@ -26,6 +26,7 @@ from tenants.errors import (
 )
 from tenants.models import ApiKey
 from tenants.principals import Principal, Scope
+from tenants.scope import scopes_disabled
 from tenants.tickets import Grant, TicketName, get_ticket_store
 
 #: What this server speaks; the only subprotocol it ever selects.
@@ -101,14 +102,30 @@ def check_still_valid(principal: Principal) -> None:
     if principal.key_id is None:
         return
     key = ApiKey.objects.select_related("tenant").filter(pk=principal.key_id).first()
+    error = _fault_of(key)
+    if error is not None:
+        raise error
+
+
+def find_faults(key_ids: Collection[UUID]) -> dict[UUID, OrkestaError]:
+    """Why each of these keys may not watch any more; those that may are left out. In one query,
+    over all tenants: whose connections this process holds is nobody's secret to it.
+    """
+    with scopes_disabled():
+        rows = ApiKey.objects.select_related("tenant").filter(pk__in=key_ids)
+        found = {key.pk: key for key in rows}
+    faults = {key_id: _fault_of(found.get(key_id)) for key_id in key_ids}
+    return {key_id: error for key_id, error in faults.items() if error is not None}
+
+
+def _fault_of(key: ApiKey | None) -> OrkestaError | None:
     if key is None or key.revoked_at is not None:
-        raise KeyRevoked
+        return KeyRevoked()
     if not key.is_usable:
-        raise KeyExpired
+        return KeyExpired()
     if not key.tenant.is_active:
-        raise TenantSuspended
-    if not WATCHING & set(key.scopes):
-        raise ScopeMissing
+        return TenantSuspended()
+    return None if WATCHING & set(key.scopes) else ScopeMissing()
 
 
 def _principal(handshake: Handshake, origin: str) -> Principal:

@@ -1,7 +1,6 @@
 """From a watcher to one socket: frames, pings, and patience with slow readers."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,16 +12,11 @@ from conversations.backlog import Backlog
 from conversations.connections import Seat
 from conversations.consumers.closing import TooSlow
 from conversations.cursor import Frame
+from conversations.key_watch import get_key_watch
 from conversations.live_event import EventType
-from conversations.pulse import DATABASE_ERRORS
 from conversations.watcher import Watcher
 from tenants.principals import Principal
-from tenants.scope import in_tenant
-from tenants.websocket_auth import check_still_valid
 
-logger = logging.getLogger(__name__)
-
-RECHECK_SECONDS: Final = 30.0
 #: A client whose backlog has to shrink is asked for a proof again after this long.
 ASK_SECONDS: Final = 1.0
 #: How the id of a ping begins, and no cursor does.
@@ -54,7 +48,7 @@ class Outgoing:
             settings.ORKESTA_PING_INTERVAL_SECONDS + settings.ORKESTA_PING_TIMEOUT_SECONDS
         )
         self._now = asyncio.get_running_loop().time
-        self._asked_at = self._recheck_at = 0.0
+        self._asked_at = 0.0
         self._silent_since: float | None = None
         self._answers_pings = False
         self._proof = asyncio.Event()
@@ -63,12 +57,11 @@ class Outgoing:
 
     async def run(self) -> None:
         """Send whatever the watcher has, for ever."""
-        self._recheck_at = self._now() + RECHECK_SECONDS
-        async with self.watcher as watcher:
-            while True:
-                for frame in await watcher.pull():
-                    await self._deliver(frame)
-                await self._recheck()
+        with get_key_watch().watch(self._principal, self.watcher.fail):
+            async with self.watcher as watcher:
+                while True:
+                    for frame in await watcher.pull():
+                        await self._deliver(frame)
 
     async def tell(self, kind: EventType, data: dict[str, Any]) -> None:
         """Send an event of our own, at once. Raises Gone, TooSlow."""
@@ -96,10 +89,12 @@ class Outgoing:
             return
         text = frame.text
         while (seconds := self._backlog.wait(len(text), now=self._now())) > 0:
+            self.watcher.check()
             await self._ask(seq=frame.seq)
             self._proof.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._proof.wait(), min(seconds, ASK_SECONDS))
+        self.watcher.check()
         async with self._turn:
             self.watcher.saw(frame)
             await self._put(text, mark=frame.cursor)
@@ -134,14 +129,3 @@ class Outgoing:
             raise Gone from exc
         self._backlog.sent(len(text), mark=mark, now=self._now())
         self._seat.num_frames += 1
-
-    # --- The key behind it --------------------------------------------------------------------
-
-    async def _recheck(self) -> None:
-        if self._now() < self._recheck_at:
-            return
-        self._recheck_at = self._now() + RECHECK_SECONDS
-        try:
-            await in_tenant(self._principal.tenant_id, check_still_valid, self._principal)
-        except DATABASE_ERRORS:
-            logger.warning("A key cannot be checked again now.", exc_info=True)

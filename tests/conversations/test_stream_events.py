@@ -144,10 +144,9 @@ async def test_in_silence_come_comments(writer: Writer, key: str, settings: Any)
 
 
 async def test_a_revoked_key_ends_it(
-    writer: Writer, key: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations.event_stream.RECHECK_SECONDS", 0.05)
-    settings.ORKESTA_PING_INTERVAL_SECONDS = 0.05
+    monkeypatch.setattr("conversations.key_watch.CHECK_SECONDS", 0.05)
     async with follow(of_session(writer), key=key) as stream:
         await read_until(stream, "step.recorded")
         await sync_to_async(revoke_all)()

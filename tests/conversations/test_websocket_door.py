@@ -149,12 +149,12 @@ async def test_a_tier_allows_its_own_number(acme: House, rival: House, path: str
 
 
 async def test_a_revoked_key_loses_its_sockets(
-    acme: House, path: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+    acme: House, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations.consumers.outgoing.RECHECK_SECONDS", 0.05)
-    settings.ORKESTA_PING_INTERVAL_SECONDS = 0.05
+    monkeypatch.setattr("conversations.key_watch.CHECK_SECONDS", 0.05)
     async with connect(path, key=await key_of(acme)) as socket:
-        await socket.read_until("ping")
+        await socket.say(type="ping")
+        await socket.read_until("pong")
         await sync_to_async(_revoke)(acme)
         assert await socket.read_refusal() == ("key_revoked", 4403)
 
