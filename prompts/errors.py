@@ -15,6 +15,7 @@
     - LabelReserved               prompt_label_reserved: `production` is whatever is published
   + StateConflict (409)
     - VersionNotDraft             version_not_draft: it was published, so its text stays
+    - NobodyAnswers               nobody_answers: no agent could try a text out
   + Unavailable (503)
     - RendererUnavailable         renderer_unavailable
   + VocabularyDamaged (500)       vocabulary_damaged
@@ -99,6 +100,12 @@ class VersionNotDraft(StateConflict):
     """This version was published; write a new draft instead."""
 
     code = "version_not_draft"
+
+
+class NobodyAnswers(StateConflict):
+    """No active agent that has an LLM is told this prompt, so nobody can try it out."""
+
+    code = "nobody_answers"
 
 
 class RendererUnavailable(Unavailable):

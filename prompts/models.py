@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+import prompts.case_models  # noqa: F401 - a model that Django has to find
 from orkesta.ids import uuid7
 from tenants.models import validate_slug
 from tenants.scope import TenantModel

@@ -1,11 +1,11 @@
 """What an agent is told: its prompt, what was said before, and what its tools have answered."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from conversations.engine.loading import TaskInput
 from conversations.engine.state import TaskState, note_for
-from routing.snapshot import AgentSnapshot, PromptSnapshot, template_variables
+from routing.snapshot import AgentSnapshot, PromptSnapshot
+from routing.telling import told
 
 #: A session whose summary lags behind is told in so many windows at most.
 MAX_WINDOWS: Final = 2
@@ -17,8 +17,8 @@ def brief(
     """The messages of a model call, in the shape of OpenAI Chat Completions."""
     is_other = state.agent_slug is not None and agent.slug != state.agent_slug
     note = note_for(state) if is_other else state.note
-    told = [_told(task, agent, prompt), _said_earlier(task), note]
-    system = "\n\n".join(part for part in told if part)
+    own = told(task.snapshot, agent, prompt, user_name=task.user_name, context=task.context)
+    system = "\n\n".join(part for part in (own, _said_earlier(task), note) if part)
     first = task.turns_before(MAX_WINDOWS * agent.history_turns)
     return [
         {"role": "system", "content": system + _part_of_a_plan(state)},
@@ -30,17 +30,6 @@ def brief(
         {"role": "user", "content": task.text},
         *map(dict, () if is_other else state.exchange),
     ]
-
-
-def _told(task: TaskInput, agent: AgentSnapshot, prompt: PromptSnapshot) -> str:
-    variables: Mapping[str, Any] = template_variables(
-        task.snapshot, agent, user_name=task.user_name, context=task.context
-    )
-    told = prompt.render(variables)
-    about = task.snapshot.business_context
-    if about and "tenant" not in prompt.template.variables:
-        return f"{told}\n\n{about}"
-    return told
 
 
 def _said_earlier(task: TaskInput) -> str:

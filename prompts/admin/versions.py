@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from orkesta.errors import OrkestaError
+from prompts.admin.case_pages import is_doubtful, shown_test_set, try_version
 from prompts.admin.forms import VersionForm
 from prompts.admin.looks import look_at
 from prompts.admin.side_by_side import folded, side_by_side
@@ -56,6 +57,7 @@ class VersionPages:
             (f"{version}copy/", require_POST(self.copy), "copy"),
             (f"{version}publish/", require_POST(self.publish), "publish"),
             (f"{version}discard/", require_POST(self.discard), "discard"),
+            (f"{version}test/", require_POST(self.test), "test"),
             (f"{version}preview/", require_POST(self.preview), "preview"),
             (f"{version}compare/<uuid:old_id>/", require_GET(self.compare), "compare"),
         ]
@@ -109,6 +111,10 @@ class VersionPages:
     def publish(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """Make it live; for an older version, that is rolling back."""
         version = self._version(request, prompt_id, version_id, write=True)
+        if "confirmed" not in request.POST and is_doubtful(version):
+            context = self._context(request, version, _("Publish"))
+            page = context | shown_test_set(version)
+            return TemplateResponse(request, "orkesta/prompts/confirm_publish.html", page)
         try:
             publish_version(version=version, author=person_of(request))
         except OrkestaError as exc:
@@ -130,6 +136,10 @@ class VersionPages:
         self.admin.log_change(request, version.prompt, f"Discarded draft v{number}.")
         messages.success(request, _("Draft v%(number)d is discarded.") % {"number": number})
         return _to("prompts_prompt_change", prompt_id)
+
+    def test(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """Try the test cases on the text as it is saved."""
+        return try_version(request, self._version(request, prompt_id, version_id, write=True))
 
     def preview(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
@@ -174,6 +184,7 @@ class VersionPages:
         source = str(form["source"].value() or "")
         title = _("Version %(number)d") % {"number": version.number}
         context = self._context(request, version, title) | look_at(source, version.prompt)
+        context |= shown_test_set(version)
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
     def _context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
