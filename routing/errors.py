@@ -16,6 +16,13 @@
       - ToolTimeout (504)       tool_timeout        no answer in time; perhaps it acted all the same
       - ToolUnreachable         tool_unreachable    no connection, or one that broke
       - ToolCircuitOpen (503)   tool_circuit_open   it failed again and again; nobody was asked
+  + AgentError                  agent_error         a remote agent said that it failed
+    - AgentTimeout (504)        agent_timeout       it did not answer in time
+    - AgentUnreachable          agent_unreachable   no connection, a broken one, or 502/503
+    - AgentBusy (503)           agent_busy          it asks us to slow down (`retry_after`)
+    - AgentBadAnswer            agent_bad_answer    what it sent cannot be read, or is nothing
+    - AgentRejected             agent_rejected      it refuses this request; repeating is no use
+    - AgentCircuitOpen (503)    agent_circuit_open  it failed again and again; nobody was asked
 * Unavailable (503)
   + NoAgent                     no_agent            the tenant has no active agent
   + AgentNotReady               agent_not_ready     it lacks a published prompt or an endpoint
@@ -120,6 +127,52 @@ class ToolCircuitOpen(ToolFailed):
     """This tool has failed again and again; it is left alone for a moment."""
 
     code = "tool_circuit_open"
+    http_status = 503
+
+
+class AgentError(Upstream):
+    """The remote agent failed."""
+
+    code = "agent_error"
+
+
+class AgentTimeout(AgentError):
+    """The remote agent did not answer in time."""
+
+    code = "agent_timeout"
+    http_status = 504
+
+
+class AgentUnreachable(AgentError):
+    """The remote agent cannot be reached."""
+
+    code = "agent_unreachable"
+
+
+class AgentBusy(AgentError):
+    """The remote agent asks us to slow down."""
+
+    code = "agent_busy"
+    http_status = 503
+
+
+class AgentBadAnswer(AgentError):
+    """The remote agent's answer cannot be read."""
+
+    code = "agent_bad_answer"
+
+
+class AgentRejected(AgentError):
+    """The remote agent refused the request."""
+
+    code = "agent_rejected"
+    retryable = False
+
+
+class AgentCircuitOpen(AgentError):
+    """The remote agent has failed again and again; it is left alone for a moment."""
+
+    code = "agent_circuit_open"
     http_status = 503
 
 

@@ -5,8 +5,8 @@ choose the addresses, so every connection is checked against the operator's poli
 Every call holds its share of the tenant's budget and is charged (`routing.metering`).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from functools import cache
 from typing import Final
@@ -15,9 +15,10 @@ from django.conf import settings
 
 from orkesta.errors import OrkestaError
 from orkesta.outbound import configured_policy
-from routing.breaker import BreakerStatus, Outcome
+from routing.breaker import BreakerStatus
 from routing.breaker_store import BreakerStore, breaker_store
 from routing.errors import CircuitOpen, LLMBadAnswer, LLMError, LLMRejected
+from routing.guarding import Guard, guarded
 from routing.llm.client import LLMClient
 from routing.llm.types import Completion, FailedTarget, LLMRequest, LLMTarget
 from routing.metering import metered
@@ -25,6 +26,8 @@ from tenants.errors import LLMNotAllowed
 
 #: What another target may do better. A spent budget is spent for all of them.
 REPLACEABLE: Final = (LLMError, LLMNotAllowed)
+#: A provider that refuses a request has answered.
+GUARD: Final = Guard(refusal=CircuitOpen, answered=(LLMRejected,), failure=LLMError)
 
 
 class Gateway:
@@ -112,27 +115,8 @@ class Gateway:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    @asynccontextmanager
-    async def _guarded(self, target: LLMTarget) -> AsyncIterator[None]:
-        """Let the breaker hear how the call went. One that was cut off by us says nothing, nor does
-        a request that the provider refused: it answered.
-        """
-        name = breaker_name(target)
-        admission = await self._breakers.admit(target.tenant_id, name)
-        if not admission.allowed:
-            raise CircuitOpen(retry_after=admission.retry_after_seconds)
-        outcome = Outcome.ABANDONED
-        try:
-            yield
-            outcome = Outcome.SUCCESS
-        except LLMRejected:
-            outcome = Outcome.SUCCESS
-            raise
-        except LLMError:
-            outcome = Outcome.FAILURE
-            raise
-        finally:
-            await self._breakers.report(target.tenant_id, name, outcome, probe=admission.probe)
+    def _guarded(self, target: LLMTarget) -> AbstractAsyncContextManager[None]:
+        return guarded(self._breakers, target.tenant_id, breaker_name(target), guard=GUARD)
 
 
 def _told(

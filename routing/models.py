@@ -9,7 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from orkesta.crypto import SealedTextField, Secret, seal, unseal
 from orkesta.ids import uuid7
 from prompts.models import Prompt
-from routing.endpoints import MAX_FALLBACKS, OFFLINE_URL, validate_endpoint_url
+from routing.endpoints import (
+    MAX_FALLBACKS,
+    OFFLINE_URL,
+    validate_called_url,
+    validate_endpoint_url,
+)
 from routing.hit_models import RuleDay
 from routing.rules import RuleInvalid, compile_condition, summary
 from routing.tool_models import AgentTool, McpServer, Tool
@@ -100,6 +105,7 @@ class Agent(TenantModel):
 
     class Kind(models.TextChoices):
         PROMPT = "prompt", _("Prompt agent: an LLM with a prompt")
+        WEBHOOK = "webhook", _("Webhook agent: a program of yours")
 
     class WhileBusy(models.TextChoices):
         ENQUEUE = "enqueue", _("Answer afterwards")
@@ -119,8 +125,22 @@ class Agent(TenantModel):
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PROMPT)
     prompt = models.ForeignKey(
-        Prompt, on_delete=models.PROTECT, related_name="agents", verbose_name=_("prompt")
+        Prompt,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="agents",
+        verbose_name=_("prompt"),
+        help_text=_("A webhook agent needs none."),
     )
+    webhook_url = models.CharField(
+        _("webhook URL"),
+        max_length=500,
+        blank=True,
+        validators=[validate_called_url],
+        help_text=_("Asked by a signed POST: docs/webhook-agents.md. Of webhook agents only."),
+    )
+    sealed_webhook_secret = SealedTextField()
     llm_endpoint = models.ForeignKey(
         LLMEndpoint,
         on_delete=models.SET_NULL,
@@ -229,6 +249,20 @@ class Agent(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        needs = "webhook_url" if self.kind == self.Kind.WEBHOOK else "prompt"
+        if not getattr(self, needs):
+            raise ValidationError({needs: _("An agent of this kind needs it.")})
+
+    def set_webhook_secret(self, plain: str) -> None:
+        """Seal `plain` into this row, which the caller saves. An empty string removes it."""
+        seal(self, "sealed_webhook_secret", plain)
+
+    @property
+    def webhook_secret(self) -> Secret:
+        return unseal(self, "sealed_webhook_secret")
 
 
 class RoutingRule(TenantModel):

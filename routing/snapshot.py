@@ -20,6 +20,8 @@ from django.db.models import Prefetch
 
 from orkesta.crypto import SecretUnreadable
 from orkesta.errors import OrkestaError
+from prompts.experiment_models import Experiment
+from prompts.experiments import takes_part
 from prompts.models import PromptVersion
 from prompts.rendering import (
     CompiledTemplate,
@@ -29,12 +31,14 @@ from prompts.rendering import (
     resolve_variables,
 )
 from routing.endpoints import MAX_FALLBACKS
+from routing.llm.retry import RetryPolicy
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, RoutingRule
 from routing.polite import polite_answer
 from routing.rules import Rule, compile_condition, know_each_other
 from routing.tools.building import read_tools
 from routing.tools.values import ToolSnapshot
+from routing.webhook_agents import WebhookTarget
 from tenants.models import Tenant
 from tenants.selectors import get_tenant
 
@@ -62,6 +66,15 @@ class PromptSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenger:
+    """A version that an experiment lets a share of the sessions be told."""
+
+    experiment_id: UUID
+    share: int
+    prompt: PromptSnapshot
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSnapshot:
     slug: str
     name: str
@@ -81,6 +94,15 @@ class AgentSnapshot:
     answer_hours: float | None = None
     may_hand_off: bool = False
     failure_answer: str | None = None
+    webhook: WebhookTarget | None = None
+    challenger: Challenger | None = None
+
+    def prompt_in(self, session_id: UUID) -> PromptSnapshot | None:
+        """What the agent is told in that session: the published version, or the challenger."""
+        rival = self.challenger
+        if rival and takes_part(rival.experiment_id, session_id, rival.share):
+            return rival.prompt
+        return self.prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +196,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         .select_related("prompt")
         .prefetch_related(Prefetch("prompt__versions", published, to_attr="published"))
     )
-    tools = read_tools(tenant.time_zone)
+    tools, challengers = read_tools(tenant.time_zone), _challengers()
     agents = {
         row.slug: _agent_snapshot(
             row,
@@ -239,10 +261,19 @@ def _agent_snapshot(
         answer_hours=row.answer_hours,
         may_hand_off=row.may_hand_off,
         failure_answer=row.failure_answer,
+        webhook=_webhook(row) if row.kind == Agent.Kind.WEBHOOK else None,
+        challenger=challenger,
     )
 
 
 # One broken row must not silence the whole tenant: it is left out, and the log says so.
+
+
+def _challengers() -> dict[UUID, Challenger]:
+    """The experiments that run, by prompt."""
+    rows = Experiment.objects.filter(ended_at=None).select_related("challenger__prompt")
+    found = ((row, _prompt_snapshot(row.challenger)) for row in rows)
+    return {row.prompt_id: Challenger(row.pk, row.share, prompt) for row, prompt in found if prompt}
 
 
 def _prompt_snapshot(version: PromptVersion) -> PromptSnapshot | None:
@@ -304,6 +335,22 @@ def _one_target(
         deadline_seconds=patience,
         max_retries=agent.max_retries if agent else None,
         fallback=fallback,
+    )
+
+
+def _webhook(row: Agent) -> WebhookTarget | None:
+    try:
+        secret = row.webhook_secret
+    except SecretUnreadable as exc:
+        logger.error("webhook agent %s cannot be used: %s", row.pk, exc)
+        return None
+    return WebhookTarget(
+        tenant_id=str(row.tenant_id),
+        slug=row.slug,
+        url=row.webhook_url,
+        secret=secret,
+        timeout_seconds=row.timeout_seconds,
+        retry=RetryPolicy(attempts=1 + row.max_retries),
     )
 
 

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from conversations.admin.shown import moment
 from conversations.trigger_models import InboundWebhook
 from conversations.triggers.inbound import equip, set_secret
-from conversations.triggers.signing import validate_secret
+from orkesta.webhook_signing import validate_secret
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin.pages import page_context

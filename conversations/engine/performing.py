@@ -83,7 +83,7 @@ class Performer:
             "intent": decision.intent,
             "confidence": decision.confidence,
             "response": decision.response or None,
-            **_pinned(agent.prompt if agent else None),
+            **_pinned(agent.prompt_in(self.task.session_id) if agent else None),
             "config_version": snapshot.config_version,
             "fallback": snapshot.fallback_slug or "",
             **({} if agent is None else _bounds(agent)),
@@ -144,7 +144,8 @@ class Performer:
         by, to, reason = state.agent_slug or "", call.arguments["agent"], call.arguments["reason"]
         given = {"call_id": call.id, "by": by, "agent": to, "reason": reason}
         try:
-            prompt = await self._prompt(self._agent(to), TaskState())
+            agent = self._agent(to)
+            prompt = None if agent.webhook else await self._prompt(agent, TaskState())
         except OrkestaError as exc:
             return failed(StepKind.HANDOFF, number, by, exc, started, given=given)
         return StepRecord(
@@ -166,7 +167,7 @@ class Performer:
 
     async def _prompt(self, agent: AgentSnapshot, state: TaskState) -> PromptSnapshot:
         pinned = state.pinned_version_id if agent.slug == state.agent_slug else None
-        prompt = agent.prompt
+        prompt = agent.prompt_in(self.task.session_id)
         if pinned is not None and (prompt is None or prompt.version_id != pinned):
             prompt = await in_thread(self.task.snapshot.prompt_for, agent, pinned)
         if prompt is None:
@@ -203,11 +204,13 @@ async def in_time(state: TaskState) -> AsyncIterator[None]:
         raise TimeExhausted(f"The task took longer than {limit:g} s.") from exc
 
 
-def interrupted(number: int, agent_slug: str, text: str, started: float) -> StepRecord:
-    """The record of a model call that was stopped half-way by a person."""
+def interrupted(
+    kind: StepKind, number: int, agent_slug: str, text: str, started: float
+) -> StepRecord:
+    """The record of an answer that was stopped half-way by a person."""
     return StepRecord(
         number=number,
-        kind=StepKind.MODEL,
+        kind=kind,
         status=StepStatus.FAILED,
         agent_slug=agent_slug,
         reason="Stopped half-way.",

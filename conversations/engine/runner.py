@@ -36,6 +36,7 @@ from conversations.engine.last_word import last_word
 from conversations.engine.loading import TaskInput, load
 from conversations.engine.orchestrator import next_action
 from conversations.engine.performing import Performer, interrupted
+from conversations.engine.remote import call_remote, webhook_of
 from conversations.engine.state import StepRecord, TaskState
 from conversations.engine.summarising import summarise
 from conversations.engine.tool_running import ToolHand, cut_off
@@ -191,7 +192,7 @@ class Runner:
             case Route():
                 return [await performer.route(state)]
             case CallModel():
-                return [await self._call_model(performer, action)]
+                return [await self._call_agent(performer, action)]
             case HandOff():
                 return [await performer.hand_off(action, state)]
             case Summarise():
@@ -204,17 +205,25 @@ class Runner:
                 return await self._change_something(task, call, is_check=action == CheckTool(call))
         raise AssertionError(action)
 
-    async def _call_model(self, performer: Performer, action: CallModel) -> StepRecord:
-        state, slug = self._state, action.agent_slug
+    async def _call_agent(self, performer: Performer, action: CallModel) -> StepRecord:
+        """Let the agent answer: its LLM, or the program behind its webhook."""
+        state, slug, task = self._state, action.agent_slug, performer.task
+        remote = webhook_of(task, slug)
+        kind = StepKind.AGENT if remote else StepKind.MODEL
         number = state.num_steps + 1
         stream = AnswerStream(self.claim, step_number=number, last_seq=self._last_seq)
-        await self._announce(StepKind.MODEL, number, slug)
+        await self._announce(kind, number, slug)
         if self.claim.attempt > 1 or state.tried:
             await stream.restart()
         self._stream, started = stream, perf_counter()
-        with self._recording(lambda: interrupted(number, slug, stream.text, started)):
+        with self._recording(lambda: interrupted(kind, number, slug, stream.text, started)):
             try:
-                step = await performer.call_model(action, state, stream)
+                if remote:
+                    step = await call_remote(
+                        action, state, stream, target=remote, task=task, claim=self.claim
+                    )
+                else:
+                    step = await performer.call_model(action, state, stream)
             finally:
                 await stream.close()
         if step.output.keys() & NO_ANSWERS:

@@ -226,12 +226,11 @@ def _note_end(claim: Claim, outcome: Outcome | None) -> None:
 
 def _ended(ending: Ending) -> Outcome:
     match ending:
-        case Finish(failure=None):
-            return Outcome(TaskStatus.COMPLETED)
-        case Finish(failure=GiveUp(code, detail)):
-            return Outcome(TaskStatus.COMPLETED, code, detail)
         case GiveUp(code, detail):
             return Outcome(TaskStatus.FAILED, code, detail)
+        case Finish(failure=failure):
+            why = (failure.code, failure.detail) if failure else ()
+            return Outcome(TaskStatus.COMPLETED, *why)
 
 
 def _holds(claim: Claim, outcome: Outcome | None, num_steps: int) -> bool:

@@ -30,9 +30,9 @@ from conversations.trigger_models import DeliveryTry, WebhookDelivery, WebhookEn
 from conversations.triggers.doorbell import deliveries_waiting
 from conversations.triggers.endpoints import disable, signing_secrets
 from conversations.triggers.errors import DeliveryNotFound
-from conversations.triggers.signing import headers_for
 from orkesta.database import update_returning
 from orkesta.errors import StateConflict
+from orkesta.webhook_signing import headers_for
 from tenants.scope import scopes_disabled
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from django.utils import timezone
 from conversations.trigger_models import WebhookEndpoint
 from conversations.triggers.errors import WebhookNotFound
 from conversations.triggers.rows import fill
-from conversations.triggers.signing import make_secret
 from orkesta.crypto import Secret, seal, unseal
+from orkesta.webhook_signing import make_secret
 from tenants.services import touch_configuration
 
 #: For so long the old secret signs too, after a rotation.

@@ -18,9 +18,10 @@ from conversations.trigger_models import InboundReceipt, InboundWebhook
 from conversations.triggers.errors import WebhookNotFound
 from conversations.triggers.retention import RECEIPTS_KEPT_FOR
 from conversations.triggers.rows import fill
-from conversations.triggers.signing import make_secret, validate_secret, verify
+from conversations.triggers.signing import verify
 from orkesta.crypto import seal, unseal
 from orkesta.errors import NotFound
+from orkesta.webhook_signing import make_secret, validate_secret
 from prompts.rendering import compile_template
 from tenants.keys import digest
 from tenants.principals import Principal, Scope

@@ -1,6 +1,7 @@
 """Agents: who answers, and which one does when nobody else was decided on."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,8 +14,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminSelect2MultipleWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
+from orkesta.webhook_signing import make_secret
 from prompts.models import Prompt, PromptVersion
 from routing.admin.fields import LinesField
 from routing.models import Agent, AgentTool, LLMEndpoint, Tool
@@ -49,6 +55,16 @@ class AgentForm(TenantModelForm):
         widget=UnfoldAdminSelect2MultipleWidget,
     )
 
+    new_webhook_secret = forms.BooleanField(
+        label=_("Make a new secret"),
+        required=False,
+        help_text=_(
+            "Requests are signed with it. It is shown once, when you save; a webhook agent that has"
+            " none gets one."
+        ),
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
     class Meta:
         model = Agent
         fields: ClassVar = "__all__"
@@ -78,6 +94,16 @@ class AgentForm(TenantModelForm):
         present = set(self._chosen_tools().values_list("tool_id", flat=True))
         for pk in wanted.keys() - present:
             AgentTool.objects.create(agent=self.instance, tool=wanted[pk])
+
+    def make_webhook_secret(self) -> str:
+        """Put a new secret into the row, which is not saved yet, if one is wanted or missing."""
+        agent, is_asked = self.instance, self.cleaned_data.get("new_webhook_secret")
+        if agent.kind != Agent.Kind.WEBHOOK or not (is_asked or not agent.sealed_webhook_secret):
+            return ""
+        secret = make_secret()
+        agent.set_webhook_secret(secret)
+        self.also_stored |= {"sealed_webhook_secret"}
+        return secret
 
     def clean(self) -> dict[str, Any]:
         self._check_room()
@@ -151,6 +177,13 @@ class AgentAdmin(TenantModelAdmin):
             },
         ),
         (
+            _("Webhook"),
+            {
+                "classes": ["tab"],
+                "fields": ("webhook_url", "new_webhook_secret"),
+            },
+        ),
+        (
             _("Tools"),
             {
                 "classes": ["tab"],
@@ -221,9 +254,13 @@ class AgentAdmin(TenantModelAdmin):
             others.update(is_fallback=False)
             text = _("The fallback was “%(old)s”; it is “%(new)s” now.")
             self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
+        secret = form.make_webhook_secret() if isinstance(form, AgentForm) else ""
         super().save_model(request, obj, form, change)
         if isinstance(form, AgentForm):
             form.store_tools()
+        if secret:
+            text = _("The secret of its webhook, shown only now: %(secret)s")
+            self.message_user(request, text % {"secret": secret}, messages.WARNING)
 
     def kept_because(self, row: Agent, going: list[Agent]) -> str:
         """The fallback goes last: without one, a message that nobody claims has no answer."""
@@ -243,6 +280,8 @@ class AgentAdmin(TenantModelAdmin):
 
     @display(description=_("live prompt"))
     def live_version(self, agent: Any) -> str:
+        if agent.prompt_id is None:
+            return "-"
         number = agent.live_number
         return format_html(
             '<a class="ork-link" href="{}">{}</a> <span class="ork-chip{}">{}</span>',
@@ -254,6 +293,8 @@ class AgentAdmin(TenantModelAdmin):
 
     @display(description=_("LLM"))
     def speaks_with(self, agent: Any) -> str:
+        if agent.kind == Agent.Kind.WEBHOOK:
+            return urlsplit(agent.webhook_url).hostname or gettext("no endpoint")
         return agent.endpoint_name or gettext("no endpoint")
 
     @display(description=_("role"), label={"fallback": "primary"})

@@ -9,10 +9,26 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 
-from routing.errors import LLMError, LLMRateLimited, LLMTimeout, LLMUnreachable
+from routing.errors import (
+    AgentBusy,
+    AgentError,
+    AgentTimeout,
+    AgentUnreachable,
+    LLMError,
+    LLMRateLimited,
+    LLMTimeout,
+    LLMUnreachable,
+)
 from routing.llm.types import Completion
 
-TRANSIENT = (LLMTimeout, LLMUnreachable, LLMRateLimited)
+TRANSIENT = (
+    LLMTimeout,
+    LLMUnreachable,
+    LLMRateLimited,
+    AgentTimeout,
+    AgentUnreachable,
+    AgentBusy,
+)
 
 #: Retries for each call, and how many may be made at once after quiet times.
 RETRY_SHARE: Final = 0.1
@@ -36,7 +52,7 @@ class RetryPolicy:
     max_wait_seconds: float = 10.0
     max_seconds: float = 60.0
 
-    def wait_before(self, attempt: int, error: LLMError) -> float | None:
+    def wait_before(self, attempt: int, error: LLMError | AgentError) -> float | None:
         """Seconds to wait before `attempt` (2, 3, …) after `error`; None when it is final."""
         if attempt > self.attempts or not is_transient(error):
             return None
@@ -47,7 +63,7 @@ class RetryPolicy:
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
 
 
-def is_transient(error: LLMError) -> bool:
+def is_transient(error: LLMError | AgentError) -> bool:
     """True for what may pass by itself within seconds; an exhausted account does not."""
     if error.details.get("provider_code") == "insufficient_quota":
         return False
@@ -94,7 +110,7 @@ async def with_retries(
                     if isinstance(piece, Completion):
                         piece = replace(piece, attempts=attempt)
                     yield piece
-        except LLMError as error:
+        except (LLMError, AgentError) as error:
             wait = None if has_yielded else policy.wait_before(attempt + 1, error)
             if wait is None or monotonic() + wait - started > policy.max_seconds:
                 raise

@@ -11,7 +11,7 @@ from django.utils import timezone
 from conversations.models import Message, Task
 from conversations.trigger_models import InboundReceipt, InboundWebhook
 from conversations.triggers.inbound import NewInboundWebhook
-from conversations.triggers.signing import make_secret
+from orkesta.webhook_signing import make_secret
 from tenants.scope import scopes_disabled, tenant_scope
 from tests.callers import assert_problem
 from tests.cast import House
