@@ -78,7 +78,8 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("Live"), "sensors", "conversations.Task", "live"),
                 _link(_("Conversations"), "forum", "conversations.Session"),
                 _link(_("Tasks"), "task_alt", "conversations.Task"),
-                _link(_("Requests to people"), "how_to_reg", "conversations.InputRequest"),
+                _link(_("Requests to people"), "how_to_reg", "conversations.InputRequest")
+                | {"badge": "conversations.admin.inbox.waiting_badge"},
                 _link(_("Usage and budget"), "payments", "tenants.UsageDay"),
             ],
         },
@@ -117,6 +118,7 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("LLM prices"), "sell", "tenants.LLMPrice"),
                 _link(_("Members"), "group", "tenants.Membership"),
                 _link(_("API keys"), "key", "tenants.ApiKey"),
+                _link(_("Audit log"), "history", "tenants.AuditEntry"),
                 _link(_("Users"), "person", "auth.User"),
             ],
         },

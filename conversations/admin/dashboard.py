@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from conversations.admin import figures
+from conversations.admin.inbox import read_waiting
 from conversations.admin.shown import TASK_LABELS, ago, duration
 from conversations.admin.usage_figures import read_month
 from tenants.admin_scope import Role, has_role, tenant_of
@@ -19,6 +20,7 @@ from tenants.allowances import allowance_of
 from tenants.models import Tenant
 
 NUM_SHOWN_TASKS: Final = 8
+NUM_SHOWN_REQUESTS: Final = 3
 #: Stacked bars without a frame; see https://www.chartjs.org/docs/latest/configuration/.
 CHART_OPTIONS: Final = orjson.dumps(
     {
@@ -162,6 +164,9 @@ def _needs(
         yield Need(
             "front_hand", text % counts.waiting, f"{_task_list()}?status__exact=input_required"
         )
+    for asked in read_waiting(request)[:NUM_SHOWN_REQUESTS]:
+        page = reverse("admin:conversations_inputrequest_change", args=[asked.id])
+        yield Need("how_to_reg", asked.text, page)
     if has_role(request, Role.EDITOR):
         yield from _budget(request, counts.without_budget)
         yield from _unready(agents)

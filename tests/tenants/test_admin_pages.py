@@ -28,8 +28,8 @@ HISTORY = {
 }
 #: One page in the place of a list: its rows have none of their own.
 SUMS = "tenants_usageday"
-#: Session, person and memberships come before any page's own queries.
-MOST_QUERIES = 14
+#: Session, person, memberships and what waits for people come before any page's own queries.
+MOST_QUERIES = 15
 
 
 def furnish(house: House, numbers: range, text: str = "row") -> None:
