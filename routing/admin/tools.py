@@ -14,13 +14,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from orkesta.errors import OrkestaError
 from orkesta.ids import uuid7
 from prompts.diff import TextDiff, diff_texts
 from routing.admin.breakers import BreakerAdmin
 from routing.admin.tool_form import ToolForm
+from routing.admin.tool_import import ToolImportPage
 from routing.admin.trying import ArgumentsForm
 from routing.models import Tool
 from routing.tools.building import build_tool
@@ -40,6 +41,7 @@ class ToolAdmin(BreakerAdmin):
         "build",
         _("With tools an agent can do things: look up stock, quote, place an order."),
     )
+    actions_list = ("import_openapi",)
     list_display = ("named", "kind", "risk", "status", "health", "num_agents", "is_active")
     list_editable = ("is_active",)
     list_display_links = ("named",)
@@ -129,6 +131,10 @@ class ToolAdmin(BreakerAdmin):
         if row.kind == ToolKind.MCP and row.mcp_server:
             return f"mcp:{row.mcp_server.slug}"
         return f"tool:{urlsplit(row.url).netloc.lower()}" if row.kind == ToolKind.HTTP else ""
+
+    @action(description=_("Import an OpenAPI document"), url_path="import", permissions=["add"])
+    def import_openapi(self, request: HttpRequest) -> HttpResponse:
+        return ToolImportPage(self)(request)
 
     def try_tool(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Call the tool with what was typed: a fragment of the page, nothing is stored."""
