@@ -26,7 +26,7 @@ ALLOWED_ORIGINS = ENV["ORCHESTRATOR_ALLOWED_ORIGINS"]
 
 # --- Apps and middleware --------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "daphne",
+    "orkesta.apps.DaphneConfig",
     # Not plain "unfold", which would put its own site in the place of ours.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",

@@ -3,17 +3,23 @@
 import logging
 from collections import defaultdict
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from orkesta.deferred import deferred
 from orkesta.errors import OrkestaError
 from routing.errors import ToolFailed
 from routing.tool_models import AgentTool, McpServer, Tool
 from routing.tools.builtin import BuiltinCaller, get_builtin
 from routing.tools.http import HttpCaller
-from routing.tools.mcp import McpCaller
-from routing.tools.mcp_session import McpTarget
+from routing.tools.mcp_target import McpTarget
 from routing.tools.schema import compile_schema, hash_of
 from routing.tools.values import Recovery, Risk, ToolCaller, ToolKind, ToolSnapshot
+
+if TYPE_CHECKING:
+    from routing.tools import mcp
+else:  # only for tenants that have such tools
+    mcp = deferred("routing.tools.mcp")
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +77,7 @@ def _caller(row: Tool, time_zone: str) -> ToolCaller:
     if row.mcp_server is None or not row.mcp_server.is_active:
         raise ToolFailed(f"The MCP server of {row.name} is switched off.")
     target = build_target(row.mcp_server)
-    return McpCaller(target, row.remote_name, row.pk, row.pinned_hash)
+    return mcp.McpCaller(target, row.remote_name, row.pk, row.pinned_hash)
 
 
 def build_target(row: McpServer) -> McpTarget:

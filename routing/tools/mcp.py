@@ -19,12 +19,12 @@ from routing.tools import mcp_wire
 from routing.tools.connections import tool_connections
 from routing.tools.mcp_session import (
     MAX_TOOLS,
-    McpTarget,
     SessionLost,
     TooManyTools,
     call_tool,
     list_tools,
 )
+from routing.tools.mcp_target import McpTarget
 from routing.tools.offers import Offer, quarantine_changed, read_offer
 from routing.tools.redacting import data_without, spoken_forms, without, words_of
 from routing.tools.schema import SchemaInvalid

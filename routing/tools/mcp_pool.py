@@ -2,10 +2,16 @@
 
 import asyncio
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from orkesta.deferred import deferred
 from orkesta.outbound import OutboundPolicy
-from routing.tools.mcp_session import McpSession, McpTarget
+from routing.tools.mcp_target import McpTarget
+
+if TYPE_CHECKING:
+    from routing.tools import mcp_session
+else:  # with the first server that is asked
+    mcp_session = deferred("routing.tools.mcp_session")
 
 MAX_SESSIONS: Final = 200
 
@@ -15,21 +21,21 @@ class McpPool:
 
     def __init__(self, policy: OutboundPolicy) -> None:
         self._policy = policy
-        self._sessions: OrderedDict[McpTarget, McpSession] = OrderedDict()
-        self._retired: set[McpSession] = set()
+        self._sessions: OrderedDict[McpTarget, mcp_session.McpSession] = OrderedDict()
+        self._retired: set[mcp_session.McpSession] = set()
 
-    def session(self, target: McpTarget) -> McpSession:
+    def session(self, target: McpTarget) -> "mcp_session.McpSession":
         """The open session with `target`, or a new one."""
         session = self._sessions.get(target)
         if session is None or not session.is_usable:
-            session = self._sessions[target] = McpSession(target, self._policy)
+            session = self._sessions[target] = mcp_session.McpSession(target, self._policy)
             while len(self._sessions) > MAX_SESSIONS:
                 oldest = next(iter(self._sessions))
                 self.retire(oldest, self._sessions[oldest])
         self._sessions.move_to_end(target)
         return session
 
-    def retire(self, target: McpTarget, session: McpSession) -> None:
+    def retire(self, target: McpTarget, session: "mcp_session.McpSession") -> None:
         """Let the next call open another session; calls that are on this one go on."""
         if self._sessions.get(target) is session:
             del self._sessions[target]

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
 import httpx2
 import mcp_types
@@ -16,9 +14,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from orkesta.crypto import Secret
 from orkesta.outbound import OutboundPolicy, OutboundTransport
 from routing.errors import ToolFailed
+from routing.tools.mcp_target import McpTarget
 from routing.tools.mcp_wire import TellingTransport
 from routing.tools.offers import Offer
 
@@ -31,25 +29,6 @@ MAX_TOOLS: Final = 100
 MAX_PAGES: Final = 20
 MAX_ANSWER_BYTES: Final = 1_000_000
 CLIENT_INFO: Final = mcp_types.Implementation(name="orkesta", version="1")
-
-
-@dataclass(frozen=True, slots=True)
-class McpTarget:
-    """A tenant's server, as its row says. The same row edited is another target."""
-
-    tenant_id: UUID
-    server_id: UUID
-    name: str
-    slug: str
-    url: str
-    command: tuple[str, ...]
-    secret_header: str
-    secret: Secret
-    timeout_seconds: float
-
-    @property
-    def breaker_name(self) -> str:
-        return f"mcp:{self.slug}"
 
 
 class SessionLost(Exception):

@@ -8,13 +8,13 @@ an instruction to the model, and the server's owner may not be who they were.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-import mcp_types
 from django.db import transaction
 from django.utils import timezone
 
+from orkesta.deferred import deferred
 from orkesta.errors import StateConflict
 from routing.llm.storable import storable
 from routing.tool_models import MAX_DESCRIPTION_CHARS, McpServer, Tool
@@ -22,6 +22,11 @@ from routing.tools.schema import SchemaInvalid, check_parameters, check_schema, 
 from routing.tools.storing import storable_data
 from routing.tools.values import Recovery, Risk, ToolKind
 from tenants.services import touch_configuration
+
+if TYPE_CHECKING:
+    import mcp_types
+else:  # pydantic builds hundreds of models
+    mcp_types = deferred("mcp_types")
 
 MAX_NAME_CHARS: Final = 64
 _UNNAMEABLE: Final = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -64,7 +69,7 @@ class SyncReport:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_offer(tool: mcp_types.Tool) -> Offer:
+def read_offer(tool: "mcp_types.Tool") -> Offer:
     """Raises SchemaInvalid for a tool whose parameters or name cannot be used here."""
     name = storable(tool.name)
     parameters = storable_data(tool.input_schema)
@@ -93,20 +98,20 @@ def _usable(schema: Any) -> dict[str, Any] | None:
     return clean if isinstance(clean, dict) else None
 
 
-def _risk_of(hints: mcp_types.ToolAnnotations) -> Risk:
+def _risk_of(hints: "mcp_types.ToolAnnotations") -> Risk:
     # Hints of a server that somebody chose to trust; the person who imports the tool sees them.
     if hints.read_only_hint:
         return Risk.READ
     return Risk.APPROVAL if hints.destructive_hint else Risk.WRITE
 
 
-def _recovery_of(hints: mcp_types.ToolAnnotations) -> Recovery:
+def _recovery_of(hints: "mcp_types.ToolAnnotations") -> Recovery:
     return Recovery.IDEMPOTENT if hints.read_only_hint or hints.idempotent_hint else Recovery.NEVER
 
 
 @transaction.atomic
 def apply_offers(
-    *, server: McpServer, offered: Sequence[mcp_types.Tool], activate_new: bool = False
+    *, server: McpServer, offered: Sequence["mcp_types.Tool"], activate_new: bool = False
 ) -> SyncReport:
     """Bring the tools of `server` up to date with what it offers, and touch the configuration.
 

@@ -4,19 +4,25 @@ These run an event loop of their own, so they are for threads: the admin's, the 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mcp_types
 from asgiref.sync import async_to_sync
 
+from orkesta.deferred import deferred
 from routing.errors import ToolError
 from routing.tool_models import McpServer
 from routing.tools.building import build_target
 from routing.tools.connections import close_connections
-from routing.tools.mcp import offered_tools
 from routing.tools.offers import SyncReport, apply_offers
 from routing.tools.running import run_tool
 from routing.tools.values import ToolContext, ToolResult, ToolSnapshot
+
+if TYPE_CHECKING:
+    import mcp_types
+
+    from routing.tools import mcp
+else:  # with the first server that is asked
+    mcp = deferred("routing.tools.mcp")
 
 
 def sync_server(*, server: McpServer, activate_new: bool = False) -> SyncReport:
@@ -32,9 +38,9 @@ def sync_server(*, server: McpServer, activate_new: bool = False) -> SyncReport:
     return apply_offers(server=server, offered=offered, activate_new=activate_new)
 
 
-async def _offered(server: McpServer) -> list[mcp_types.Tool]:
+async def _offered(server: McpServer) -> "list[mcp_types.Tool]":
     try:
-        return await offered_tools(build_target(server))
+        return await mcp.offered_tools(build_target(server))
     finally:
         await close_connections()
 

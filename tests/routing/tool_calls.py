@@ -10,7 +10,7 @@ from routing.tools.builtin import BuiltinCaller, get_builtin
 from routing.tools.http import HttpCaller
 from routing.tools.http_plan import HttpPlan
 from routing.tools.mcp import McpCaller
-from routing.tools.mcp_session import McpTarget
+from routing.tools.mcp_target import McpTarget
 from routing.tools.schema import compile_schema, hash_of
 
 
