@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.embedded import installation
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.long]
 
 
 def test_one_process_on_one_file_loses_nothing_it_accepted(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.redis,
     pytest.mark.chaos,
+    pytest.mark.long,
 ]
 
 

@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.chaos,
 ]
 
+LONG = pytest.mark.long
 #: A worker that looks at its tasks so seldom that a write of its own comes first.
 SELDOM = {
     "ORCHESTRATOR_LEASE_SECONDS": "180",
@@ -43,11 +44,11 @@ def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        Failpoint.TASK_CLAIMED,
-        Failpoint.TEXT_SENT,
-        Failpoint.MODEL_ANSWERED,
+        pytest.param(Failpoint.TASK_CLAIMED, marks=LONG),
+        pytest.param(Failpoint.TEXT_SENT, marks=LONG),
+        pytest.param(Failpoint.MODEL_ANSWERED, marks=LONG),
         Failpoint.STEP_WRITTEN,
-        Failpoint.STEP_COMMITTED,
+        pytest.param(Failpoint.STEP_COMMITTED, marks=LONG),
     ],
 )
 def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: Failpoint) -> None:
@@ -66,7 +67,9 @@ def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: 
     check(shop, text, sent)
 
 
-@pytest.mark.parametrize("place", [Failpoint.TASK_WRITTEN, Failpoint.TASK_COMMITTED])
+@pytest.mark.parametrize(
+    "place", [pytest.param(Failpoint.TASK_WRITTEN, marks=LONG), Failpoint.TASK_COMMITTED]
+)
 def test_who_gets_no_answer_asks_again_and_is_not_served_twice(
     empty_shop: Shop, place: Failpoint
 ) -> None:
@@ -81,6 +84,7 @@ def test_who_gets_no_answer_asks_again_and_is_not_served_twice(
     check(shop, text, answer.json())
 
 
+@LONG
 def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop: Shop) -> None:
     shop, text = empty_shop, "cuelga [hang] #1"
     rested = list(shop.cluster.workers)

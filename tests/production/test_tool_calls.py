@@ -63,9 +63,9 @@ def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("recovery", "place", "before", "after"),
     [
-        ("idempotent", Failpoint.CALL_BEGUN, [], [1]),
+        pytest.param("idempotent", Failpoint.CALL_BEGUN, [], [1], marks=LONG),
         ("idempotent", Failpoint.TOOL_ANSWERED, [1], [2]),
-        ("check", Failpoint.CALL_BEGUN, [], [1]),
+        pytest.param("check", Failpoint.CALL_BEGUN, [], [1], marks=LONG),
         ("check", Failpoint.TOOL_ANSWERED, [1], [1]),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_call_has_one_effect_wherever_its_worker_dies(
 @pytest.mark.parametrize(
     ("place", "action", "after"),
     [
-        (Failpoint.CALL_BEGUN, "approve", [1]),
+        pytest.param(Failpoint.CALL_BEGUN, "approve", [1], marks=LONG),
         (Failpoint.TOOL_ANSWERED, "reject", [1]),
         pytest.param(Failpoint.CALL_BEGUN, "reject", [], marks=LONG),
         pytest.param(Failpoint.TOOL_ANSWERED, "approve", [2], marks=LONG),
