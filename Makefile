@@ -1,6 +1,8 @@
 # Orkesta: `make run` and `make test` are all a newcomer needs. `make help` lists the rest.
 
 SHELL := /bin/sh
+# The tests start dozens of processes: each would compile all of the project again.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 VENV := .venv

@@ -16,26 +16,29 @@ from tests.serving import Installation
 
 #: One process for all tests of this file, so that they share the servers that they start.
 pytestmark = pytest.mark.xdist_group("servers")
+#: In one process: to start another takes seconds.
+PREPARE = """
+from django.core.management import call_command
+for command in ("migrate", "seed_demo", "demo_access"):
+    call_command(command, verbosity=0)
+"""
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    installation = Installation(tmp_path_factory.mktemp("shop") / "orkesta.sqlite3")
-    for command in ("migrate", "seed_demo"):
-        done = installation.run(command)
-        assert done.returncode == 0, done.stderr
-    return installation
+    return Installation(tmp_path_factory.mktemp("shop") / "orkesta.sqlite3")
 
 
 @pytest.fixture(scope="module")
 def key(shop: Installation) -> str:
-    found = re.search(r"ork_test_\w{12}_\w{38}", shop.run("demo_access").stdout)
-    assert found
+    done = shop.run("shell", "--no-imports", "--command", PREPARE)
+    found = re.search(r"ork_test_\w{12}_\w{38}", done.stdout)
+    assert found, done.stderr
     return found[0]
 
 
 @pytest.fixture(scope="module", params=list(COMMANDS))
-def server(request: pytest.FixtureRequest, shop: Installation) -> Iterator[Running]:
+def server(request: pytest.FixtureRequest, shop: Installation, key: str) -> Iterator[Running]:
     with run_server(request.param, shop) as running:
         yield running
         assert "Traceback" not in running.said()
