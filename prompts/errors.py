@@ -16,6 +16,7 @@
   + StateConflict (409)
     - VersionNotDraft             version_not_draft: it was published, so its text stays
     - NobodyAnswers               nobody_answers: no agent could try a text out
+    - ExperimentConflict          experiment_conflict: one runs already, or there is no rival
   + Unavailable (503)
     - RendererUnavailable         renderer_unavailable
   + VocabularyDamaged (500)       vocabulary_damaged
@@ -106,6 +107,12 @@ class NobodyAnswers(StateConflict):
     """No active agent that has an LLM is told this prompt, so nobody can try it out."""
 
     code = "nobody_answers"
+
+
+class ExperimentConflict(StateConflict):
+    """An experiment needs a published version, another one as challenger, and no other running."""
+
+    code = "experiment_conflict"
 
 
 class RendererUnavailable(Unavailable):

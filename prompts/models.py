@@ -5,7 +5,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-import prompts.case_models  # noqa: F401 - a model that Django has to find
+import prompts.case_models  # models that Django has to find
+import prompts.experiment_models  # noqa: F401
 from orkesta.ids import uuid7
 from tenants.models import validate_slug
 from tenants.scope import TenantModel

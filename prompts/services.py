@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from prompts.composition import Composition, compose
 from prompts.errors import LabelReserved, PromptVersionNotFound, VersionNotDraft
+from prompts.experiment_models import Experiment
 from prompts.models import Prompt, PromptLabel, PromptPart, PromptVersion
 from prompts.rendering import TemplateReport, compile_template
 from prompts.selectors import PRODUCTION, list_outdated_users_of
 from prompts.tokens import count_tokens
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration
 
 Status = PromptVersion.Status
@@ -95,8 +98,29 @@ def publish_version(
     version.status, version.published_at = Status.PUBLISHED, timezone.now()
     version.author_id = version.author_id or (author.pk if author else None)
     version.save(update_fields=["status", "published_at", "author"])
+    record(AuditAction.PUBLISHED, version, {"number": (None, version.number)})
+    # Whatever was tried beside the version that is gone is over.
+    Experiment.objects.filter(prompt_id=version.prompt_id, ended_at=None).update(
+        ended_at=timezone.now(), ending=Experiment.Ending.PUBLISHED
+    )
     touch_configuration(version.tenant_id)
     return version
+
+
+@transaction.atomic
+def freeze_version(*, version: PromptVersion, author: AbstractBaseUser | None = None) -> None:
+    """Let a draft be told to some customers without being published: like any version that
+    customers were told, it does not change any more. Raises what `publish_version` does.
+    """
+    _lock(version.prompt)
+    version.refresh_from_db()
+    if version.status != Status.DRAFT:
+        compile_template(version.template)
+        return
+    _recompose(version, _composed(version.source, version.prompt))
+    version.status, version.published_at = Status.RETIRED, timezone.now()
+    version.author_id = version.author_id or (author.pk if author else None)
+    version.save(update_fields=["status", "published_at", "author"])
 
 
 @transaction.atomic

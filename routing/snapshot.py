@@ -202,6 +202,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
             row,
             _target(_endpoint_of(row, endpoints, default), row.llm, endpoints, agent=row),
             tools=tools.get(row.pk, ()),
+            challenger=challengers.get(row.prompt_id) if row.prompt_id else None,
         )
         for row in rows
     }
@@ -239,7 +240,11 @@ def _endpoint_of(
 
 
 def _agent_snapshot(
-    row: Agent, target: LLMTarget | None, *, tools: tuple[ToolSnapshot, ...]
+    row: Agent,
+    target: LLMTarget | None,
+    *,
+    tools: tuple[ToolSnapshot, ...],
+    challenger: Challenger | None,
 ) -> AgentSnapshot:
     versions: list[PromptVersion] = getattr(row.prompt, "published", [])
     return AgentSnapshot(

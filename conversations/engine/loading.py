@@ -69,6 +69,7 @@ class Said:
 class TaskInput:
     """Everything that running a task starts from. `summary` covers all turns before `history`."""
 
+    session_id: UUID
     text: str
     asked_at: datetime
     history: Sequence[Said]
@@ -113,6 +114,7 @@ def load(claim: Claim) -> TaskInput:
     said = _SAID_BEFORE(session_id=claim.session_id, turn=claim.turn, after_turn=summary_turn)
     history = [Said(*row) for row in reversed(said)]
     return TaskInput(
+        session_id=claim.session_id,
         text=text,
         asked_at=asked_at,
         history=history,

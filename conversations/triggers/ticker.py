@@ -10,21 +10,24 @@ from conversations.triggers import schedules
 from conversations.triggers.loop import TableLoop
 from conversations.triggers.retention import forget_old
 from orkesta.database import in_thread
+from prompts.experiments import find_running, take_back_if_worse
 from tenants.scope import in_tenant
 
 logger = logging.getLogger(__name__)
 
 FORGET_EVERY_SECONDS: Final = 3600.0
+JUDGE_EVERY_SECONDS: Final = 60.0
 
 
 class ScheduleTicker(TableLoop):
-    """Fires what is due, ends tasks that nobody answered in time, and once an hour forgets what is
-    long past.
+    """Fires what is due, ends tasks that nobody answered in time, takes back what experiments have
+    shown to be worse, and once an hour forgets what is long past.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._forgot_at = self._loop.time()
+        self._judge_at = self._loop.time()
 
     async def run_once(self) -> bool:
         for tenant_id, request_id in await in_thread(find_expired):
@@ -34,6 +37,10 @@ class ScheduleTicker(TableLoop):
         for found in due:
             run = await in_tenant(found.tenant_id, schedules.fire, found.schedule_id)
             num_fired += run is not None
+        if self._loop.time() >= self._judge_at:
+            self._judge_at = self._loop.time() + JUDGE_EVERY_SECONDS
+            for tenant_id, experiment_id in await in_thread(find_running):
+                await in_tenant(tenant_id, take_back_if_worse, experiment_id)
         if self._loop.time() - self._forgot_at >= FORGET_EVERY_SECONDS:
             self._forgot_at = self._loop.time()
             await in_thread(forget_old)

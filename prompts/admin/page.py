@@ -9,6 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpRequest
 
 from prompts.admin.costs import cost_shown
+from prompts.admin.experiments import shown_experiment
 from prompts.costs import read_traffic
 from prompts.models import Prompt, PromptLabel, PromptVersion
 from prompts.outcomes import VersionOutcomes, outcomes_of
@@ -40,7 +41,7 @@ def prompt_page(request: HttpRequest, prompt: Prompt) -> dict[str, Any]:
         "labels": labels,
         "cost": cost_shown(read_traffic(prompt), sum(live.values_list("num_tokens", flat=True))),
     }
-    return context | (_block(prompt) if prompt.is_block else {})
+    return context | (_block(prompt) if prompt.is_block else shown_experiment(prompt))
 
 
 def _rows(page: Page, labels: Sequence[PromptLabel]) -> list[VersionRow]:

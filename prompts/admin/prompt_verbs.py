@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orkesta.errors import OrkestaError
+from prompts.admin.experiments import act
 from prompts.models import Prompt, PromptLabel, PromptVersion
 from prompts.selectors import MAX_NUMBER
 from prompts.services import remove_label, set_label, spread_block
@@ -25,7 +26,12 @@ class PromptVerbs:
         self.admin = model_admin
 
     def urls(self) -> list[URLPattern]:
-        posts = {"label": self.label, "unlabel": self.unlabel, "spread": self.spread}
+        posts = {
+            "label": self.label,
+            "unlabel": self.unlabel,
+            "spread": self.spread,
+            "experiment": self.experiment,
+        }
         wrap = self.admin.admin_site.admin_view
         return [
             path(
@@ -38,11 +44,11 @@ class PromptVerbs:
 
     def label(self, request: HttpRequest, prompt_id: UUID) -> HttpResponse:
         """Let a label point to a version."""
-        prompt = self._prompt(request, prompt_id)
-        name, version = request.POST.get("name", "").strip(), _numbered(request, prompt)
+        prompt = self.prompt(request, prompt_id)
+        name, version = request.POST.get("name", "").strip(), numbered(request, prompt)
         if version is None:
             messages.error(request, _("There is no such version."))
-            return _back(prompt_id)
+            return back(prompt_id)
         try:
             PromptLabel(prompt=prompt, name=name, version=version).clean_fields({"tenant"})
             set_label(prompt=prompt, name=name, version=version)
@@ -54,10 +60,10 @@ class PromptVerbs:
             self.admin.log_change(request, prompt, f"Label {name}: v{version.number}.")
             told = _("«%(name)s» points to v%(number)d.")
             messages.success(request, told % {"name": name, "number": version.number})
-        return _back(prompt_id)
+        return back(prompt_id)
 
     def unlabel(self, request: HttpRequest, prompt_id: UUID) -> HttpResponse:
-        prompt, name = self._prompt(request, prompt_id), request.POST.get("name", "")
+        prompt, name = self.prompt(request, prompt_id), request.POST.get("name", "")
         try:
             remove_label(prompt=prompt, name=name)
         except OrkestaError as exc:
@@ -65,16 +71,16 @@ class PromptVerbs:
         else:
             self.admin.log_change(request, prompt, f"Label {name} removed.")
             messages.success(request, _("The label «%(name)s» is gone.") % {"name": name})
-        return _back(prompt_id)
+        return back(prompt_id)
 
     def spread(self, request: HttpRequest, prompt_id: UUID) -> HttpResponse:
         """Publish anew whoever holds an older version of this block."""
-        prompt = self._prompt(request, prompt_id)
+        prompt = self.prompt(request, prompt_id)
         try:
             made = spread_block(block=prompt, author=person_of(request))
         except OrkestaError as exc:
             messages.error(request, exc.message)
-            return _back(prompt_id)
+            return back(prompt_id)
         for version in made:
             self.admin.log_change(request, version.prompt, f"Published v{version.number}.")
         told = ngettext(
@@ -83,9 +89,21 @@ class PromptVerbs:
             len(made),
         )
         messages.success(request, told % {"number": len(made)})
-        return _back(prompt_id)
+        return back(prompt_id)
 
-    def _prompt(self, request: HttpRequest, prompt_id: UUID) -> Prompt:
+    def experiment(self, request: HttpRequest, prompt_id: UUID) -> HttpResponse:
+        """Start an experiment, change its share, or stop it."""
+        prompt = self.prompt(request, prompt_id)
+        try:
+            told = act(request, prompt, numbered(request, prompt))
+        except OrkestaError as exc:
+            messages.error(request, exc.message)
+        else:
+            self.admin.log_change(request, prompt, f"Experiment: {told}")
+            messages.success(request, told)
+        return back(prompt_id)
+
+    def prompt(self, request: HttpRequest, prompt_id: UUID) -> Prompt:
         if not self.admin.has_change_permission(request):
             raise PermissionDenied
         prompt = Prompt.objects.filter(pk=prompt_id).first()
@@ -94,7 +112,7 @@ class PromptVerbs:
         return prompt
 
 
-def _numbered(request: HttpRequest, prompt: Prompt) -> PromptVersion | None:
+def numbered(request: HttpRequest, prompt: Prompt) -> PromptVersion | None:
     given = request.POST.get("version", "").strip().removeprefix("v")
     if not given.isascii() or not given.isdigit() or len(given) > len(str(MAX_NUMBER)):
         return None
@@ -102,5 +120,5 @@ def _numbered(request: HttpRequest, prompt: Prompt) -> PromptVersion | None:
     return PromptVersion.objects.filter(prompt=prompt, number=number).first()
 
 
-def _back(prompt_id: UUID) -> HttpResponse:
+def back(prompt_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:prompts_prompt_change", args=[prompt_id]))
