@@ -105,6 +105,7 @@ class Agent(TenantModel):
 
     class Kind(models.TextChoices):
         PROMPT = "prompt", _("Prompt agent: an LLM with a prompt")
+        MCP = "mcp", _("MCP agent: an LLM with all tools of one MCP server")
         WEBHOOK = "webhook", _("Webhook agent: a program of yours")
 
     class WhileBusy(models.TextChoices):
@@ -132,6 +133,15 @@ class Agent(TenantModel):
         related_name="agents",
         verbose_name=_("prompt"),
         help_text=_("A webhook agent needs none."),
+    )
+    mcp_server = models.ForeignKey(
+        McpServer,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="agents",
+        verbose_name=_("MCP server"),
+        help_text=_("Of MCP agents only: all its tools are the agent's, as they come and go."),
     )
     webhook_url = models.CharField(
         _("webhook URL"),
@@ -252,9 +262,13 @@ class Agent(TenantModel):
 
     def clean(self) -> None:
         super().clean()
-        needs = "webhook_url" if self.kind == self.Kind.WEBHOOK else "prompt"
-        if not getattr(self, needs):
-            raise ValidationError({needs: _("An agent of this kind needs it.")})
+        needs = {
+            self.Kind.WEBHOOK: ("webhook_url",),
+            self.Kind.MCP: ("prompt", "mcp_server"),
+        }.get(self.Kind(self.kind), ("prompt",))
+        missing = [name for name in needs if not getattr(self, name)]
+        if missing:
+            raise ValidationError(dict.fromkeys(missing, _("An agent of this kind needs it.")))
 
     def set_webhook_secret(self, plain: str) -> None:
         """Seal `plain` into this row, which the caller saves. An empty string removes it."""

@@ -7,8 +7,11 @@ from routing.models import Agent, AgentTool, Tool
 
 def list_agents() -> QuerySet[Agent]:
     chosen = AgentTool.objects.select_related("tool").order_by("tool__name")
-    rows = Agent.objects.filter(is_active=True).select_related("prompt")
-    return rows.prefetch_related(Prefetch("agent_tools", chosen)).order_by("name")
+    usable = Tool.objects.filter(is_active=True, is_quarantined=False, is_missing=False)
+    rows = Agent.objects.filter(is_active=True).select_related("prompt", "mcp_server")
+    return rows.prefetch_related(
+        Prefetch("agent_tools", chosen), Prefetch("mcp_server__tools", usable)
+    ).order_by("name")
 
 
 def list_tools() -> QuerySet[Tool]:

@@ -33,10 +33,11 @@ from prompts.rendering import (
 from routing.endpoints import MAX_FALLBACKS
 from routing.llm.retry import RetryPolicy
 from routing.llm.types import LLMTarget
-from routing.models import Agent, LLMEndpoint, RoutingRule
+from routing.models import Agent, LLMEndpoint, McpServer, RoutingRule
 from routing.polite import polite_answer
 from routing.rules import Rule, compile_condition, know_each_other
 from routing.tools.building import read_tools
+from routing.tools.of_servers import read_server_tools, with_server_tools
 from routing.tools.values import ToolSnapshot
 from routing.webhook_agents import WebhookTarget
 from tenants.models import Tenant
@@ -95,6 +96,7 @@ class AgentSnapshot:
     may_hand_off: bool = False
     failure_answer: str | None = None
     webhook: WebhookTarget | None = None
+    instructions: str = ""
     challenger: Challenger | None = None
 
     def prompt_in(self, session_id: UUID) -> PromptSnapshot | None:
@@ -193,15 +195,20 @@ def _read(tenant: Tenant) -> TenantSnapshot:
     published = PromptVersion.objects.filter(status=PromptVersion.Status.PUBLISHED)
     rows = (
         Agent.objects.filter(is_active=True)
-        .select_related("prompt")
+        .select_related("prompt", "mcp_server")
         .prefetch_related(Prefetch("prompt__versions", published, to_attr="published"))
     )
     tools, challengers = read_tools(tenant.time_zone), _challengers()
+    servers = {server.pk for row in rows if (server := server_of(row))}
+    of_servers = read_server_tools(servers, tenant.time_zone)
     agents = {
         row.slug: _agent_snapshot(
             row,
             _target(_endpoint_of(row, endpoints, default), row.llm, endpoints, agent=row),
-            tools=tools.get(row.pk, ()),
+            tools=with_server_tools(
+                tools.get(row.pk, ()),
+                of_servers.get(row.mcp_server_id, ()) if row.mcp_server_id else (),
+            ),
             challenger=challengers.get(row.prompt_id) if row.prompt_id else None,
         )
         for row in rows
@@ -266,6 +273,7 @@ def _agent_snapshot(
         answer_hours=row.answer_hours,
         may_hand_off=row.may_hand_off,
         failure_answer=row.failure_answer,
+        instructions=server.instructions if (server := server_of(row)) else "",
         webhook=_webhook(row) if row.kind == Agent.Kind.WEBHOOK else None,
         challenger=challenger,
     )
@@ -341,6 +349,12 @@ def _one_target(
         max_retries=agent.max_retries if agent else None,
         fallback=fallback,
     )
+
+
+def server_of(row: Agent) -> McpServer | None:
+    """The server whose tools are all the agent's; None for other kinds, and while it is off."""
+    server = row.mcp_server if row.kind == Agent.Kind.MCP else None
+    return server if server is not None and server.is_active else None
 
 
 def _webhook(row: Agent) -> WebhookTarget | None:

@@ -88,6 +88,12 @@ class McpServer(TenantModel):
     sealed_secret = SealedTextField()
     secret_hint = models.CharField(_("secret ends in"), max_length=4, blank=True, editable=False)
     timeout_seconds = models.FloatField(_("timeout in seconds"), default=20.0, validators=_TIMEOUT)
+    instructions = models.TextField(
+        _("instructions"),
+        blank=True,
+        max_length=MAX_DESCRIPTION_CHARS,
+        help_text=_("What its MCP agents are told beside their prompt: how to use its tools."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     synced_at = models.DateTimeField(_("synced"), null=True, editable=False)
     sync_error = models.CharField(_("last error"), max_length=500, blank=True, editable=False)

@@ -18,7 +18,9 @@ def brief(
     is_other = state.agent_slug is not None and agent.slug != state.agent_slug
     note = note_for(state) if is_other else state.note
     own = told(task.snapshot, agent, prompt, user_name=task.user_name, context=task.context)
-    system = "\n\n".join(part for part in (own, _said_earlier(task), note) if part)
+    system = "\n\n".join(
+        part for part in (own, agent.instructions, _said_earlier(task), note) if part
+    )
     first = task.turns_before(MAX_WINDOWS * agent.history_turns)
     return [
         {"role": "system", "content": system + _part_of_a_plan(state)},

@@ -187,7 +187,7 @@ class AgentAdmin(TenantModelAdmin):
             _("Tools"),
             {
                 "classes": ["tab"],
-                "fields": ("tools",),
+                "fields": ("mcp_server", "tools"),
             },
         ),
         (

@@ -44,6 +44,7 @@ class ServerForm(SecretForm):
             "command",
             "secret_header",
             "timeout_seconds",
+            "instructions",
             "is_active",
         )
 
@@ -98,6 +99,7 @@ class McpServerAdmin(BreakerAdmin):
         return (
             (None, {"fields": (("name", "slug"), "is_active")}),
             (_("Address and secret"), {"fields": where}),
+            (_("Agents"), {"fields": ("instructions",)}),
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[McpServer]:

@@ -21,7 +21,10 @@ class AgentSerializer(serializers.Serializer[Any]):
     tools = serializers.SerializerMethodField(help_text="Names of the tools it may use.")
 
     def get_tools(self, agent: Agent) -> list[str]:
-        return [chosen.tool.name for chosen in agent.agent_tools.all()]
+        names = {chosen.tool.name for chosen in agent.agent_tools.all()}
+        if agent.kind == Agent.Kind.MCP and agent.mcp_server is not None:
+            names |= {tool.name for tool in agent.mcp_server.tools.all()}
+        return sorted(names)
 
 
 class ToolSerializer(serializers.Serializer[Any]):
