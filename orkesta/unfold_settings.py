@@ -118,6 +118,7 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("LLM prices"), "sell", "tenants.LLMPrice"),
                 _link(_("Members"), "group", "tenants.Membership"),
                 _link(_("API keys"), "key", "tenants.ApiKey"),
+                _link(_("Audit log"), "history", "tenants.AuditEntry"),
                 _link(_("Users"), "person", "auth.User"),
             ],
         },

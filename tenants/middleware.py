@@ -21,6 +21,8 @@ from orkesta.client_address import client_address
 from orkesta.errors import OrkestaError
 from tenants.admin_scope import admin_scope
 from tenants.allowances import allowance_of
+from tenants.audit import Actor, acting
+from tenants.audit_models import ActorKind
 from tenants.authentication import check_key, raw_key_from
 from tenants.key_cache import CheckedKey
 from tenants.limits import limit_headers
@@ -62,7 +64,7 @@ class TenantMiddleware:
             translation.activate("en")
             return self._in_scope_of(self._principal_of_hook, request)
         elif request.path.startswith("/admin/"):
-            with admin_scope(request):
+            with admin_scope(request), acting(_person(request)):
                 return self.get_response(request)
         return self.get_response(request)
 
@@ -74,7 +76,7 @@ class TenantMiddleware:
         except (OrkestaError, DatabaseError) as exc:
             return problem_response(exc, request)
         request.principal = principal  # type: ignore[attr-defined]
-        with tenant_scope(principal.tenant_id):
+        with tenant_scope(principal.tenant_id), acting(_caller(principal, request)):
             response = self.get_response(request)
         for name, value in getattr(request, "limit_headers", {}).items():
             response.headers[name] = value
@@ -105,6 +107,18 @@ class TenantMiddleware:
         except (OrkestaError, DatabaseError) as exc:
             return problem_response(exc, request)
         return None
+
+
+def _caller(principal: Principal, request: HttpRequest) -> Actor:
+    key_id = str(principal.key_id or "")
+    kind = ActorKind.KEY if key_id else ActorKind.SYSTEM
+    return Actor(kind, key_id, principal.key_name, client_address(request))
+
+
+def _person(request: HttpRequest) -> Actor:
+    user = request.user
+    name = user.get_username() if user.is_authenticated else ""
+    return Actor(ActorKind.USER, str(user.pk or ""), name, client_address(request))
 
 
 def _principal_of_key(request: HttpRequest) -> Principal:

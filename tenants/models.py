@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+import tenants.audit_models
 import tenants.ticket_models
 import tenants.usage_models  # noqa: F401 - Django finds more of the room's models there
 from orkesta.crypto import SealedTextField

@@ -13,6 +13,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from orkesta.errors import Invalid
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.authentication import find_genuine, forget_key
 from tenants.errors import KeyNotFound, KeyNotRotatable
 from tenants.keys import NewKey, digest, fingerprint, make_key
@@ -67,6 +69,7 @@ def issue_api_key(
         agents=sorted(set(agents)),
         addresses=networks,
     )
+    record(AuditAction.KEY_ISSUED, key, {"scopes": (None, wanted)})
     return key, new.plain
 
 
@@ -99,6 +102,7 @@ def rotate_api_key(
     key.replaced_by, key.replaced_at = successor, now
     key.expires_at = min(now + overlap, key.expires_at or now + overlap)
     key.save(update_fields=["replaced_by", "replaced_at", "expires_at"])
+    record(AuditAction.KEY_ROTATED, key, {"replaced_by": (None, successor.shown)})
     transaction.on_commit(lambda: forget_key(key.kid))
     return successor, plain
 
@@ -111,6 +115,7 @@ def revoke_api_key(
     if key.revoked_at is None:
         key.revoked_at, key.revoked_because = timezone.now(), because
         key.save(update_fields=["revoked_at", "revoked_because"])
+        record(AuditAction.KEY_REVOKED, key, {"revoked_because": (None, because)})
     transaction.on_commit(lambda: forget_key(key.kid))
     return key
 

@@ -13,6 +13,8 @@ from conversations.services.tasks import resume_task
 from conversations.states import TaskStatus
 from orkesta.errors import Invalid, StateConflict
 from tenants.allowances import allowance_of
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.usage_models import Budget
 
 
@@ -43,11 +45,13 @@ def set_budget(
     is_raised = (
         budget.money_per_month is None or dollars is None or dollars > budget.money_per_month
     )
+    before = budget.money_per_month
     budget.money_per_month, budget.is_hard = dollars, is_hard
     budget.alert_percent = alert_percent
     # A raised one is worth a warning of its own.
     budget.alerted_month = None if is_raised else budget.alerted_month
     budget.save()
+    record(AuditAction.BUDGET_SET, budget, {"money_per_month": (before, dollars)})
     num_resumed = 0
     for task_id in list_paused_by_budget().values_list("pk", flat=True):
         with suppress(StateConflict):  # somebody was quicker

@@ -27,6 +27,8 @@ from conversations.states import (
     may_move,
 )
 from orkesta.errors import StateConflict
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 
 
 class Verb(StrEnum):
@@ -50,6 +52,10 @@ _TAKEN_FROM: Final = {
 }
 #: What a wish to do this makes of a task that no worker holds.
 _AT_REST: Final = {Wanted.CANCEL: TaskStatus.CANCELLED, Wanted.PAUSE: TaskStatus.PAUSED}
+_WISHES: Final = {
+    Wanted.CANCEL: AuditAction.TASK_CANCELLED,
+    Wanted.PAUSE: AuditAction.TASK_PAUSED,
+}
 
 
 def statuses_for(verb: Verb) -> frozenset[TaskStatus]:
@@ -92,6 +98,7 @@ def resume_task(*, task_id: UUID) -> Task:
     if task.status != TaskStatus.PAUSED:
         raise StateConflict(f"Only a paused task can be resumed; this one is {task.status}.")
     move(task, TaskStatus.QUEUED, reason="resumed")
+    record(AuditAction.TASK_RESUMED, task)
     dispatch_on_commit(task.id, priority=task.priority)
     return task
 
@@ -124,6 +131,7 @@ def _wish(task_id: UUID, wanted: Wanted) -> Task:
         raise StateConflict("The task is being cancelled.")
     if not may_move(frm=status, to=_AT_REST[wanted]):
         raise StateConflict(f"The task is {status}: it cannot be {_AT_REST[wanted]}.")
+    record(_WISHES[wanted], task, {"status": (status, _AT_REST[wanted])})
     if status is TaskStatus.PROCESSING:
         task.wanted = wanted
         task.save(update_fields=["wanted"])
@@ -164,6 +172,7 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStat
     Step.objects.bulk_create(_copy(step, task) for step in steps)
     data = {"task_id": str(task.id), "status": TaskStatus.QUEUED, "forked_from": str(origin.id)}
     write(place, [Fact("task.status_changed", data, task.id)], first=first)
+    record(AuditAction.TASK_FORKED, task, {"forked_from": (None, origin.id)})
     dispatch_on_commit(task.id, priority=task.priority)
     return task
 

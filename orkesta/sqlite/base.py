@@ -7,18 +7,37 @@ starts its transaction in the moment another one of the process has ended its ow
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any, ClassVar
 
-from django.db.backends.sqlite3 import base
+from django.db import transaction
+from django.db.backends.sqlite3 import base, operations
 from django.db.utils import OperationalError
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
 
+class DatabaseOperations(operations.DatabaseOperations):
+    """`manage.py flush` empties every table, also those whose rows triggers keep from going."""
+
+    def execute_sql_flush(self, sql_list: Iterable[str]) -> None:
+        with transaction.atomic(using=self.connection.alias):
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+                triggers = cursor.fetchall()
+                for name, _ in triggers:
+                    cursor.execute(f"DROP TRIGGER {self.quote_name(name)}")
+            super().execute_sql_flush(sql_list)
+            with self.connection.cursor() as cursor:
+                for _, statement in triggers:
+                    cursor.execute(statement)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that takes its turn before BEGIN, and gives it up after COMMIT or ROLLBACK."""
 
+    ops_class = DatabaseOperations
     _turns: ClassVar[defaultdict[str, Lock]] = defaultdict(Lock)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,5 +1,5 @@
 """The admin of tenants, and the base of every other room's admin."""
 
-from tenants.admin import businesses, keys, people, prices, tiers
+from tenants.admin import audit, businesses, keys, people, prices, tiers
 
-__all__ = ["businesses", "keys", "people", "prices", "tiers"]
+__all__ = ["audit", "businesses", "keys", "people", "prices", "tiers"]

@@ -22,6 +22,8 @@ from unfold.paginator import InfinitePaginator
 
 from tenants.admin.forms import TenantModelForm
 from tenants.admin_scope import Role, has_role, is_form_of_other_tenant, tenant_of
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.scope import TenantModel, current_tenant_id
 from tenants.services import touch_configuration
 
@@ -140,6 +142,33 @@ class TenantModelAdmin(GuardedModelAdmin):
         obj.save(update_fields=form.stored_fields() if change else None)
         self._touch(obj.tenant_id)
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Keeps what was changed, of the row and of those in its tables, for the audit log."""
+        inner = [one for formset in formsets or () for one in formset.forms if one.has_changed()]
+        changes = changes_of(form) if hasattr(form, "instance") else {}
+        for one in inner:
+            changes |= {f"{one.instance}: {k}": v for k, v in changes_of(one).items()}
+        request.audited_changes = changes  # type: ignore[attr-defined]
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, AuditAction.CREATED, obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, AuditAction.CHANGED, obj)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for row in queryset:
+            record(AuditAction.DELETED, row)
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, action: AuditAction, row: Any) -> None:
+        record(action, row, getattr(request, "audited_changes", {}))
+
     def kept_because(self, row: Any, going: list[Any]) -> str:
         """Why this row has to stay when `going` are deleted; empty when it may go."""
         return ""
@@ -203,6 +232,13 @@ class HistoryAdmin(TenantModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def changes_of(form: Any) -> dict[str, tuple[Any, Any]]:
+    """What somebody changed in the form: before and after, by field."""
+    before = form.initial
+    after = form.cleaned_data
+    return {name: (before.get(name), after.get(name)) for name in form.changed_data}
 
 
 def refused_form(request: HttpRequest) -> HttpResponse | None:

@@ -5,60 +5,87 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tenants', '0007_claim_priority_is_a_share'),
+        ("tenants", "0007_claim_priority_is_a_share"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='apikey',
-            name='addresses',
-            field=models.JSONField(blank=True, default=list, help_text='Networks such as 203.0.113.0/24. None means anywhere.', verbose_name='addresses'),
+            model_name="apikey",
+            name="addresses",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="Networks such as 203.0.113.0/24. None means anywhere.",
+                verbose_name="addresses",
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='agents',
-            field=models.JSONField(blank=True, default=list, help_text='None chosen means all.', verbose_name='agents'),
+            model_name="apikey",
+            name="agents",
+            field=models.JSONField(
+                blank=True, default=list, help_text="None chosen means all.", verbose_name="agents"
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='known_ranges',
+            model_name="apikey",
+            name="known_ranges",
             field=models.JSONField(default=list, editable=False),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='last_used_address',
-            field=models.GenericIPAddressField(editable=False, null=True, verbose_name='last used from'),
+            model_name="apikey",
+            name="last_used_address",
+            field=models.GenericIPAddressField(
+                editable=False, null=True, verbose_name="last used from"
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='replaced_at',
-            field=models.DateTimeField(editable=False, null=True, verbose_name='replaced at'),
+            model_name="apikey",
+            name="replaced_at",
+            field=models.DateTimeField(editable=False, null=True, verbose_name="replaced at"),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='replaced_by',
-            field=models.OneToOneField(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replaces', to='tenants.apikey', verbose_name='replaced by'),
+            model_name="apikey",
+            name="replaced_by",
+            field=models.OneToOneField(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="replaces",
+                to="tenants.apikey",
+                verbose_name="replaced by",
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='revoked_because',
-            field=models.CharField(blank=True, choices=[('by_hand', 'by hand'), ('leaked', 'somebody found it in public')], editable=False, max_length=10, verbose_name='reason'),
+            model_name="apikey",
+            name="revoked_because",
+            field=models.CharField(
+                blank=True,
+                choices=[("by_hand", "by hand"), ("leaked", "somebody found it in public")],
+                editable=False,
+                max_length=10,
+                verbose_name="reason",
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='unusual_at',
-            field=models.DateTimeField(editable=False, null=True, verbose_name='unusual use at'),
+            model_name="apikey",
+            name="unusual_at",
+            field=models.DateTimeField(editable=False, null=True, verbose_name="unusual use at"),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='unusual_what',
-            field=models.CharField(blank=True, choices=[('address', 'from a new network'), ('rate', 'far more often than usual')], editable=False, max_length=10, verbose_name='unusual use'),
+            model_name="apikey",
+            name="unusual_what",
+            field=models.CharField(
+                blank=True,
+                choices=[("address", "from a new network"), ("rate", "far more often than usual")],
+                editable=False,
+                max_length=10,
+                verbose_name="unusual use",
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='usual_calls',
+            model_name="apikey",
+            name="usual_calls",
             field=models.FloatField(default=0.0, editable=False),
         ),
     ]

@@ -12,9 +12,11 @@ from conversations.trigger_models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from orkesta.addresses import Address, addresses
 from prompts.models import PromptVersion
 from prompts.services import save_draft
 from tenants.admin.model_admin import TenantModelAdmin
+from tenants.audit_models import AuditEntry
 from tenants.models import ApiKey, Membership
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
@@ -22,7 +24,6 @@ from tests.admin import Desk, desk_of, make_turn, superuser_in
 from tests.cast import House, make_member
 from tests.conversations.triggers import make_triggers
 from tests.furniture import make_extras
-from tests.guards.addresses import Address, addresses
 
 #: Addresses that lead to a row; `app_list` leads to the lists of an app.
 ROW_PAGES = [
@@ -47,6 +48,7 @@ def rows_of(house: House) -> dict[str, Model]:
             "auth_user": house.owner,  # type: ignore[dict-item]
             "tenants_membership": Membership.objects.get(),
             "tenants_apikey": ApiKey.objects.get(),
+            "tenants_auditentry": AuditEntry.objects.get(),
             "prompts_prompt": agent.prompt,
             "routing_agent": agent,
             "routing_llmendpoint": house.endpoint,
