@@ -13,14 +13,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from conversations.admin.undecided import add_example, rules_with_examples, undecided
 from conversations.routing_history import NUM_REPLAYED, list_past_messages
 from routing.admin.rules import RoutingRuleAdmin
 from routing.models import Agent, RoutingRule
 from routing.replay import Replay, replay
+from routing.rules import RuleInvalid
 from routing.snapshot import compile_rules
-from tenants.admin_scope import tenant_of
+from tenants.admin.model_admin import refused_form
+from tenants.admin_scope import FORM_FIELD, tenant_of
 from tenants.models import Tenant
 
 _TEMPLATE = "orkesta/routing/replayed.html"
@@ -41,6 +45,12 @@ class ReplayingRuleAdmin(RoutingRuleAdmin):
             path("replay/", of_list, name=name),
             path("replay/new/", of_form, name=f"{name}_new"),
             path("<uuid:rule_id>/replay/", of_form, name=f"{name}_form"),
+            path("undecided/", wrap(self.undecided), name="routing_routingrule_undecided"),
+            path(
+                "examples/",
+                wrap(require_POST(self.add_example)),
+                name="routing_routingrule_add_example",
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -69,6 +79,39 @@ class ReplayingRuleAdmin(RoutingRuleAdmin):
         if row is None:
             drafted.position = 1 + max((other.position for other in others), default=0)
         return self._answer(request, tenant, [*others, drafted])
+
+    def undecided(self, request: HttpRequest) -> HttpResponse:
+        """The last messages that no rule decided: a fragment of the page."""
+        if tenant_of(request) is None or not self.has_view_permission(request):
+            raise PermissionDenied
+        names = dict(Agent.objects.values_list("slug", "name"))
+        groups = undecided(list_past_messages(NUM_REPLAYED))
+        for group in groups:
+            group.names = sorted(names.get(slug, slug) for slug in group.agents)
+        context = {
+            "groups": groups,
+            "rules": rules_with_examples(),
+            "may_add": self.has_change_permission(request),
+            "form_field": FORM_FIELD,
+            "form_tenant": tenant_of(request),
+        }
+        return render(request, "orkesta/routing/undecided.html", context)
+
+    def add_example(self, request: HttpRequest) -> HttpResponse:
+        """Make a message an example of a rule: a fragment that says so."""
+        self._tenant(request)
+        refused = refused_form(request)
+        if refused is not None:
+            return refused
+        context: dict[str, Any] = {}
+        try:
+            rule_id, text = UUID(request.POST.get("rule", "")), request.POST.get("text", "")
+            context["rule"] = add_example(rule_id=rule_id, text=text)
+        except RuleInvalid as exc:
+            context["problem"] = str(exc)
+        except (ValueError, RoutingRule.DoesNotExist):
+            context["problem"] = _("The rule is not there any more.")
+        return render(request, "orkesta/routing/example_added.html", context)
 
     def _tenant(self, request: HttpRequest) -> Tenant:
         tenant = tenant_of(request)
