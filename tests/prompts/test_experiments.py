@@ -119,7 +119,7 @@ async def test_a_session_that_takes_part_is_told_the_challenger_and_its_task_pin
         posted = await apost(acme, "price")
         await run_until_idle(worker)
         await in_tenant(acme.id, stop_experiment, experiment=experiment)
-        await apost(acme, "price", posted.session.id)
+        await apost(acme, "price", posted.task.session_id)
         await run_until_idle(worker)
     told = [call.body["messages"][0]["content"] for call in fake.calls]
     assert told == ["Retador.", "You are Sales."]
