@@ -1,5 +1,6 @@
 """Bodies of the chat calls."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -17,6 +18,16 @@ class CustomerSerializer(serializers.Serializer[Any]):
     def run_validation(self, data: Any = serializers.empty) -> Any:
         is_given = data is not None and data is not serializers.empty and data != ""
         return super().run_validation(data if is_given else {})
+
+
+def circumstances(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body that sends a message says besides its text, as the services take it."""
+    user = given.get("user") or {"id": "", "name": ""}
+    same = ("session_id", "agent", "context", "metadata")
+    return {name: given[name] for name in same} | {
+        "user_ref": user["id"],
+        "user_name": user["name"],
+    }
 
 
 class ChatSendSerializer(Body):

@@ -76,7 +76,7 @@ class ExecuteSerializer(Body):
     priority = OptionalNumber(
         min_value=1,
         max_value=10,
-        help_text="Of waiting tasks the higher goes first; 10 is urgent. Else your tier says.",
+        help_text="Of your waiting tasks the higher goes first; 10 is urgent. Else your tier says.",
     )
     stream = Flag(help_text="Accepted and without effect: every task can be followed live.")
     user = CustomerSerializer(

@@ -1,7 +1,6 @@
 """Batches: many requests in one call, counted and cancelled as one."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
@@ -15,6 +14,7 @@ from conversations.api.serializers.batches import (
     BatchSummarySerializer,
     PostBatchSerializer,
 )
+from conversations.api.serializers.chat import circumstances
 from conversations.api.serializers.tasks import TaskSummarySerializer
 from orkesta.api.endpoint import Endpoint, answer_page, read_body
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
@@ -70,7 +70,10 @@ class BatchListView(Endpoint):
         _count(request, [one["session_id"] for one in given["requests"]])
         batch = services.post_batch(
             principal=principal_of(request),
-            requests=[_request(one) for one in given["requests"]],
+            requests=[
+                services.BatchRequest(message=one["message"], **circumstances(one))
+                for one in given["requests"]
+            ],
             name=given["name"],
             metadata=given["metadata"],
         )
@@ -132,16 +135,3 @@ def _count(request: Request, session_ids: Sequence[UUID | None]) -> None:
         request._request.limit_headers = headers  # type: ignore[attr-defined]
     if not decision.allowed:
         raise rate_limited(decision)
-
-
-def _request(given: dict[str, Any]) -> services.BatchRequest:
-    user = given.get("user") or {"id": "", "name": ""}
-    return services.BatchRequest(
-        message=given["message"],
-        session_id=given["session_id"],
-        agent=given["agent"],
-        context=given["context"],
-        user_ref=user["id"],
-        user_name=user["name"],
-        metadata=given["metadata"],
-    )

@@ -15,6 +15,7 @@ from conversations.api.serializers.chat import (
     ChatSentSerializer,
     ChatStatusSerializer,
     TaskIdSerializer,
+    circumstances,
 )
 from conversations.failures import failure
 from conversations.models import Task
@@ -84,14 +85,7 @@ class ChatSendView(Endpoint):
         principal = principal_of(request)
         given, ignored = read_body(ChatSendSerializer, request)
         posted = services.post_message(
-            principal=principal,
-            message=given["message"],
-            session_id=given["session_id"],
-            agent=given["agent"],
-            context=given["context"],
-            user_ref=given["user"]["id"],
-            user_name=given["user"]["name"],
-            metadata=given["metadata"],
+            principal=principal, message=given["message"], **circumstances(given)
         )
         sent = {
             "task_id": posted.task.id,

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from conversations import services
 from conversations.api.addresses import socket_path, stream_path
+from conversations.api.serializers.chat import circumstances
 from conversations.api.serializers.execute import (
     ExecutedSerializer,
     ExecuteSerializer,
@@ -81,12 +82,7 @@ class ExecuteView(Endpoint):
         posted = services.post_message(
             principal=principal,
             message=given["text"],
-            session_id=given["session_id"],
-            agent=given["agent"],
-            context=given["context"],
-            user_ref=given["user"]["id"],
-            user_name=given["user"]["name"],
-            metadata=given["metadata"],
+            **circumstances(given),
             priority=given["priority"],
             plan=given["plan"],
         )
