@@ -56,10 +56,10 @@ def numbering(
     )
 
 
-_PLAIN: Final = numbering()
+PLAIN: Final = numbering()
 
 
-def take_numbers(place: Place, count: int, *, by: TenantStatement = _PLAIN, **values: Any) -> int:
+def take_numbers(place: Place, count: int, *, by: TenantStatement = PLAIN, **values: Any) -> int:
     """Reserve `count` consecutive numbers of the session's log, under its row lock until the
     commit; the first of them. `values` are the parameters of `by`. Raises SessionNotFound.
     """

@@ -83,10 +83,13 @@ class Statement:
 
     def __call__(self, **values: Any) -> list[Row]:
         """Run it with a value for each `Param` by name; the rows it selects or returns."""
-        built = self._built.get(connection.vendor)
-        if built is None:
-            built = self._built[connection.vendor] = self._build()
-        return built.run(values)
+        return self.built().run(values)
+
+    def built(self) -> _Built:
+        found = self._built.get(connection.vendor)
+        if found is None:
+            found = self._built[connection.vendor] = self._build()
+        return found
 
 
 def select(rows: Callable[[], "models.QuerySet[Any, Any]"]) -> Statement:
@@ -119,6 +122,21 @@ def update(
         names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
         columns = [field.get_col(found.model._meta.db_table) for field in fields]
         return _built(f"{text} RETURNING {names}", params, _converters(compiler, columns))
+
+    return Statement(build)
+
+
+def provided(fence: Statement, then: Statement) -> Statement:
+    """The update `then`, which happens only if the update `fence` finds a row, as one. For
+    PostgreSQL alone. The row of `fence` is locked first.
+    """
+
+    def build() -> _Built:
+        first, second = fence.built(), then.built()
+        changes, returning = second.text.rsplit(" RETURNING ", 1)
+        held = f"{changes} AND EXISTS (SELECT 1 FROM fence) RETURNING {returning}"  # noqa: S608
+        text = f"WITH fence AS ({first.text}) {held}"
+        return _Built(text, [*first.params, *second.params], second.converters)
 
     return Statement(build)
 

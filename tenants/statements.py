@@ -24,10 +24,10 @@ class TenantStatement:
     """A statement on rows of the tenant in scope. Raises ScopeError outside of any."""
 
     def __init__(self, statement: statements.Statement) -> None:
-        self._statement = statement
+        self.statement = statement
 
     def __call__(self, **values: Any) -> list[Row]:
-        return self._statement(tenant_id=_tenant_id(), **values)
+        return self.statement(tenant_id=_tenant_id(), **values)
 
 
 def select(rows: Rows) -> TenantStatement:
@@ -41,6 +41,11 @@ def update(
     """`UPDATE … RETURNING` the columns of these fields, as they are afterwards."""
     found = statements.update(_in_any_tenant(rows), _in_any_tenant(values), returning=returning)
     return TenantStatement(found)
+
+
+def provided(fence: TenantStatement, then: TenantStatement) -> TenantStatement:
+    """The update `then`, if the update `fence` finds a row; see `orkesta.statements.provided`."""
+    return TenantStatement(statements.provided(fence.statement, then.statement))
 
 
 def insert(rows: Sequence[TenantModel]) -> None:

@@ -6,13 +6,13 @@ when the row says that somebody else owns the task, or that it is terminal, noth
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import (
     BigIntegerField,
     CharField,
@@ -33,7 +33,16 @@ from conversations.engine.facts import Outcome, answer_id
 from conversations.engine.state import StepRecord
 from conversations.engine.step_rows import write_steps
 from conversations.errors import LeaseLost
-from conversations.event_log import Place, append, numbering, take_numbers, write
+from conversations.event_log import (
+    PLAIN,
+    Fact,
+    Place,
+    append,
+    find_numbers,
+    numbering,
+    take_numbers,
+    write,
+)
 from conversations.input_models import InputRequest
 from conversations.models import Message, Task
 from conversations.states import TERMINAL, StepKind, StepStatus, TaskStatus, Wanted, may_move
@@ -44,7 +53,7 @@ from orkesta.statements import Param, inserting_together
 from routing.hits import note_hit
 from routing.models import Agent
 from routing.snapshot import known_version
-from tenants.statements import insert, update
+from tenants.statements import TenantStatement, insert, provided, update
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +123,34 @@ def record(
     """
     outcome = None if then is None else _ended(then)
     count = num_steps or steps[-1].number
-    if not _holds(claim, outcome, count):
-        outcome = _obey_wish(claim, outcome, count)
+    place, last = _place(claim), steps[-1]
+    told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
+    first = _hold_and_take_numbers(claim, outcome, count, len(told), last)
+    if first is None:
+        obeyed = _obey_wish(claim, outcome, count)
+        if obeyed != outcome:
+            outcome = obeyed
+            told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
+        first = _take_numbers(place, len(told), last)
+    write_steps(claim, steps)
+    _count_hit(claim, steps[-1])
+    if answer is not None:
+        _insert_answer(claim, answer[0], seq=first + answer[1])
+    write(place, told, first=first)
+    _note_end(claim, outcome)
+    failpoint(Failpoint.STEP_WRITTEN)
+    return Recorded(outcome, last_seq=first + len(told) - 1)
+
+
+def _tell(
+    claim: Claim,
+    steps: Sequence[StepRecord],
+    then: Ending | None,
+    outcome: Outcome | None,
+    *,
+    is_first: bool,
+) -> tuple[list[Fact], tuple[Finish, int] | None]:
+    """What is told of the steps and of the outcome, and the answer with its place in it."""
     told = [fact for step in steps for fact in facts.of_step(claim, step)]
     if is_first:
         told.insert(0, facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
@@ -125,16 +160,7 @@ def record(
         told.append(facts.chat_response(claim, then))
     if outcome is not None:
         told.extend(facts.ending(claim, outcome))
-    place = _place(claim)
-    first = _take_numbers(place, len(told), steps[-1])
-    write_steps(claim, steps)
-    _count_hit(claim, steps[-1])
-    if answer is not None:
-        _insert_answer(claim, answer[0], seq=first + answer[1])
-    write(place, told, first=first)
-    _note_end(claim, outcome)
-    failpoint(Failpoint.STEP_WRITTEN)
-    return Recorded(outcome, last_seq=first + len(told) - 1)
+    return told, answer
 
 
 @transaction.atomic
@@ -296,21 +322,45 @@ def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
     return changes
 
 
+def _hold_and_take_numbers(
+    claim: Claim, outcome: Outcome | None, num_steps: int, count: int, step: StepRecord
+) -> int | None:
+    """`_holds`, and the first of `count` numbers; None when it does not hold. On PostgreSQL, where
+    each statement is a round trip, that is one.
+    """
+    is_usual = outcome is None or outcome.status is TaskStatus.COMPLETED
+    if connection.vendor != "postgresql" or not is_usual:
+        held = _holds(claim, outcome, num_steps)
+        return _take_numbers(_place(claim), count, step) if held else None
+    fence = _GOES_ON if outcome is None else _COMPLETES
+    by, more = _numbering(step)
+    values = {"task_id": claim.task_id, "attempt": claim.attempt, "num_steps": num_steps}
+    return find_numbers(_place(claim), count, by=_together(fence, by), **values, **more)
+
+
+@cache
+def _together(fence: TenantStatement, then: TenantStatement) -> TenantStatement:
+    return provided(fence, then)
+
+
 def _take_numbers(place: Place, count: int, step: StepRecord) -> int:
+    by, values = _numbering(step)
+    return take_numbers(place, count, by=by, **values)
+
+
+def _numbering(step: StepRecord) -> tuple[TenantStatement, dict[str, Any]]:
+    """How numbers are taken for what is told of the step, and what the session learns by it."""
     if step.status is not StepStatus.SUCCEEDED or not step.agent_slug:
-        return take_numbers(place, count)
+        return PLAIN, {}
     match step.kind:
         case StepKind.ROUTE:
-            return take_numbers(
-                place, count, by=_HANDING_OVER, slug=step.agent_slug, intent=_intent(step)
-            )
+            return _HANDING_OVER, {"slug": step.agent_slug, "intent": _intent(step)}
         case StepKind.HANDOFF:
-            return take_numbers(place, count, by=_HANDED_OFF, slug=step.agent_slug)
+            return _HANDED_OFF, {"slug": step.agent_slug}
         case StepKind.SUMMARY:
-            text, turn = step.output["text"], step.output["up_to_turn"]
-            return take_numbers(place, count, by=_SUMMARISING, text=text, turn=turn)
+            return _SUMMARISING, {"text": step.output["text"], "turn": step.output["up_to_turn"]}
         case _:
-            return take_numbers(place, count)
+            return PLAIN, {}
 
 
 def _intent(step: StepRecord) -> str:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Of `post_message`, and of the worker: look, claim, load, and two steps. What is inserted together
 #: is one statement on PostgreSQL; SQLite knows no such thing, and needs no round trips.
 EDGE = {"postgresql": 3, "sqlite": 5}
-ENGINE = {"postgresql": 10, "sqlite": 14}
+ENGINE = {"postgresql": 8, "sqlite": 14}
 
 
 @pytest.fixture
