@@ -9,6 +9,7 @@ from django.test import Client
 
 from conversations.models import Message, Session, Task
 from conversations.services import BatchRequest, post_batch
+from orkesta.addresses import Address, addresses
 from routing.models import Tool
 from tenants.principals import Principal, Scope
 from tenants.scope import tenant_scope
@@ -16,7 +17,6 @@ from tenants.services import issue_api_key
 from tests.cast import House, make_agent
 from tests.conversations.triggers import TRIGGER_IDS, make_triggers
 from tests.conversations.waiting import make_waiting
-from tests.guards.addresses import Address, addresses
 
 #: Addresses below /api/ that anybody may call, and the one that answers for all unknown ones.
 OPEN = {"schema", "docs", "key-leaked", ""}
