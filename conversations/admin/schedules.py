@@ -2,17 +2,21 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from conversations.admin.shown import moment
 from conversations.trigger_models import Schedule, ScheduleRun
-from conversations.triggers.schedules import plan
+from conversations.triggers.schedules import fire_now, plan
 from tenants.admin.forms import TenantModelForm
-from tenants.admin.model_admin import HistoryAdmin, TenantModelAdmin
-from tenants.admin_scope import tenant_of
+from tenants.admin.model_admin import HistoryAdmin, TenantModelAdmin, refused_form
+from tenants.admin.pages import page_context
+from tenants.admin_scope import FORM_FIELD, tenant_of
 
 
 class ScheduleForm(TenantModelForm):
@@ -27,6 +31,7 @@ class ScheduleForm(TenantModelForm):
 class ScheduleAdmin(TenantModelAdmin):
     form = ScheduleForm
     is_configuration = False
+    actions_detail = ("run_now",)
     list_display = ("name", "explained", "agent", "next_time", "last_time", "status")
     list_filter = ("is_active",)
     list_select_related = ("agent",)
@@ -45,6 +50,33 @@ class ScheduleAdmin(TenantModelAdmin):
         plan(obj)
         form.also_stored.add("next_due_at")
         super().save_model(request, obj, form, change)
+
+    @action(description=_("Run now"), url_path="run", permissions=["change"])
+    def run_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first; a press of the button posts the message and leads to its task."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        if request.method != "POST":
+            context = {
+                **page_context(self, request, str(row)),
+                "schedule": row,
+                "form_field": FORM_FIELD,
+                "form_tenant": tenant_of(request),
+            }
+            return TemplateResponse(request, "orkesta/conversations/run_now.html", context)
+        refused = refused_form(request)
+        if refused is not None:
+            return refused
+        run = fire_now(row.pk)
+        if run.task_id is None:
+            said = gettext("The message was refused: %(code)s.") % {"code": run.error_code}
+            messages.error(request, said)
+            return HttpResponseRedirect(
+                reverse("admin:conversations_schedule_change", args=[row.pk])
+            )
+        messages.success(request, _("The message has been posted."))
+        return HttpResponseRedirect(reverse("admin:conversations_task_change", args=[run.task_id]))
 
     @display(description=_("in words"), empty_value="-")
     def explained(self, schedule: Schedule) -> str | None:

@@ -126,6 +126,24 @@ def fire(schedule_id: UUID) -> ScheduleRun | None:
     return run if is_new else None
 
 
+@transaction.atomic
+def fire_now(schedule_id: UUID) -> ScheduleRun:
+    """Post the message of a schedule at once, whatever its plan says, which stays as it is; also of
+    one that is inactive. Needs the tenant's scope. Raises ScheduleNotFound. A message that is
+    refused is a run with an error.
+    """
+    rows = Schedule.objects.select_for_update(of=("self",))
+    schedule = rows.select_related("agent", "session", "tenant").filter(pk=schedule_id).first()
+    if schedule is None:
+        raise ScheduleNotFound
+    now = _database_now()
+    run = ScheduleRun.objects.create(schedule=schedule, due_at=now, fired_at=now)
+    _launch(schedule, run, Due(now, 0))
+    schedule.last_fired_at = now
+    schedule.save(update_fields=["session", "last_fired_at"])
+    return run
+
+
 def _launch(schedule: Schedule, run: ScheduleRun, due: Due) -> None:
     try:
         posted = _post(schedule, due)
