@@ -196,6 +196,14 @@ if ORKESTA_TRUSTED_PROXIES:
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+if not DEBUG:
+    # Browsers take cookies of these names only from this very host, over TLS, for all of it.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    # Said over TLS alone, so that it does no harm where there is none.
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+#: The proxy that ends TLS also redirects to it (W008), and whether subdomains have TLS (W005) and
+#: browsers are to be told so for good (W021) is known only to who owns the domain.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -24,6 +24,7 @@ HISTORY = {
     "conversations_session",
     "conversations_task",
     "conversations_webhookdelivery",
+    "tenants_auditentry",
     "tenants_usageday",
 }
 #: One page in the place of a list: its rows have none of their own.
