@@ -4,13 +4,21 @@ happens once.
 
 import logging
 from typing import Final
+from uuid import UUID
 
 from conversations.services.inputs import expire_input, find_expired
+from conversations.services.retention import (
+    expire_session,
+    find_ended_sessions,
+    forget_answers,
+    purge_sessions,
+)
 from conversations.triggers import schedules
 from conversations.triggers.loop import TableLoop
 from conversations.triggers.retention import forget_old
 from orkesta.database import in_thread
 from prompts.experiments import find_running, take_back_if_worse
+from tenants.models import Tenant
 from tenants.scope import in_tenant
 
 logger = logging.getLogger(__name__)
@@ -20,8 +28,8 @@ JUDGE_EVERY_SECONDS: Final = 60.0
 
 
 class ScheduleTicker(TableLoop):
-    """Fires what is due, ends tasks that nobody answered in time, takes back what experiments have
-    shown to be worse, and once an hour forgets what is long past.
+    """Fires what is due, ends tasks that nobody answered in time and sessions whose time is over,
+    takes back what experiments have shown to be worse, and once an hour forgets what is long past.
     """
 
     def __init__(self) -> None:
@@ -41,7 +49,16 @@ class ScheduleTicker(TableLoop):
             self._judge_at = self._loop.time() + JUDGE_EVERY_SECONDS
             for tenant_id, experiment_id in await in_thread(find_running):
                 await in_tenant(tenant_id, take_back_if_worse, experiment_id)
+            for tenant_id, session_id in await in_thread(find_ended_sessions):
+                await in_tenant(tenant_id, expire_session, session_id)
         if self._loop.time() - self._forgot_at >= FORGET_EVERY_SECONDS:
             self._forgot_at = self._loop.time()
             await in_thread(forget_old)
+            await in_thread(forget_answers)
+            for tenant_id in await in_thread(_tenants):
+                await in_tenant(tenant_id, purge_sessions, tenant_id)
         return num_fired == schedules.BATCH
+
+
+def _tenants() -> list[UUID]:
+    return list(Tenant.objects.values_list("pk", flat=True))
