@@ -1,4 +1,4 @@
-"""Every address that the URL configuration knows, so that none is left out of a test."""
+"""Every address that the URL configuration knows, so that whatever walks them leaves none out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -49,6 +49,10 @@ class GuardedModelAdmin(ModelAdmin):
         """Only the parameters of this list's own filters: never `__regex`, never another column."""
         return lookup in self._allowed_lookups()
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Always one, the same as lists have by default: pages of choices must not overlap."""
+        return super().get_ordering(request) or self.opts.ordering or ("-pk",)
+
     def _allowed_lookups(self) -> set[str]:
         allowed: set[str] = set()
         for item in self.list_filter:
