@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import models
 
 from orkesta.errors import OrkestaError
+from orkesta.redaction import known_secrets
 
 VERSION = "v1"
 NONCE_BYTES = 12
@@ -34,6 +35,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        known_secrets.add(value)
 
     def reveal(self) -> str:
         return self._value
@@ -68,6 +70,7 @@ def _keys() -> list[tuple[str, AESGCM]]:
 
 def encrypt(plain: str, *, associated: str) -> str:
     """`plain` sealed for the place named by `associated`, as `v1.<key>.<base64>`."""
+    known_secrets.add(plain)
     fingerprint, cipher = _keys()[0]
     nonce = os.urandom(NONCE_BYTES)
     sealed = cipher.encrypt(nonce, plain.encode(), associated.encode())

@@ -7,6 +7,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from orkesta import env
+from orkesta.redaction import secrets_of_settings
 from orkesta.unfold_settings import unfold_settings
 
 ENV = env.read()
@@ -340,6 +341,12 @@ ORKESTA_OPENAI = {
     "model": ENV["OPENAI_MODEL"],
 }
 ORKESTA_LISTEN = (ENV["HOST"], ENV["PORT"])
+
+# They must not be in a log, whoever writes it.
+secrets_of_settings(
+    [SECRET_KEY, *ORKESTA_ENCRYPTION_KEYS, *ORKESTA_KEY_PEPPERS, ENV["OPENAI_API_KEY"]],
+    [ENV["DATABASE_URL"], REDIS_URL],
+)
 
 UNFOLD = unfold_settings()
 

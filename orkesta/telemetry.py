@@ -7,10 +7,11 @@ from typing import Literal
 import orjson
 
 from orkesta.middleware import current_request_id
+from orkesta.redaction import known_secrets
 
 
 class LogFormatter(logging.Formatter):
-    """One line per record: for people (`console`) or for machines (`json`)."""
+    """One line per record, without secrets: for people (`console`) or for machines (`json`)."""
 
     def __init__(self, kind: Literal["console", "json"] = "console") -> None:
         super().__init__()
@@ -21,6 +22,7 @@ class LogFormatter(logging.Formatter):
         message = record.getMessage()
         if record.exc_info:
             message = f"{message}\n{self.formatException(record.exc_info)}"
+        message = known_secrets.redact(message)
         if self.kind == "console":
             return f"{at} {record.levelname:7} {record.name}: {message}"
         fields = {

@@ -88,6 +88,7 @@ def _principals(house: House, count: int) -> list[Principal]:
 
 
 def _revoke(house: House, principal: Principal) -> None:
+    assert principal.key_id is not None
     with tenant_scope(house.id):
         revoke_api_key(key=ApiKey.objects.get(pk=principal.key_id))
 
