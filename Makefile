@@ -45,6 +45,14 @@ chaos: $(DEVELOPMENT) ## Kill everything, for half an hour (TASKS=10000 KILLS=50
 	$(BIN)/python -m tests.chaos streams --clients $(or $(CLIENTS),100) --tokens 500 --seed $(or $(SEED),1)
 	$(BIN)/python -m tests.chaos failover --kills 20 --seed $(or $(SEED),1)
 
+.PHONY: mutants
+mutants: $(DEVELOPMENT) ## Plant 26 bugs, one by one, and see the tests notice (ARGS='ticket' for those so named)
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(DEVELOPMENT) ## Ask every operation of the API's schema for long (EXAMPLES=500)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest -n auto tests/fuzz --timeout 3600 $(ARGS)
+
 .PHONY: check
 check: $(DEVELOPMENT) ## Everything that must hold: what CI runs
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Count
 
 from routing.models import Agent, RoutingRule
@@ -114,3 +114,15 @@ def test_it_lets_maintenance_see_all_rows_when_scopes_are_disabled(
 ) -> None:
     with scopes_disabled():
         assert Agent.objects.count() == 4
+
+
+def test_it_updates_no_row_of_another_tenant_that_has_the_same_id(
+    acme: House, rival: House
+) -> None:
+    theirs = rival.agents["sales"]
+    with tenant_scope(acme.id):
+        stolen = Agent(id=theirs.id, slug="stolen", prompt=acme.agents["sales"].prompt)
+        with pytest.raises(DatabaseError), transaction.atomic():
+            stolen.save(force_update=True)
+    theirs.refresh_from_db()
+    assert (theirs.slug, theirs.tenant_id) == ("sales", rival.id)

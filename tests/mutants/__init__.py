@@ -1,0 +1,1 @@
+"""Planted bugs, and whether the project's own tests notice them (`make mutants`)."""
