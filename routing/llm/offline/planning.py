@@ -19,6 +19,7 @@ from routing.llm.offline.lexicon import ORDER, PRODUCT
 from routing.llm.offline.material import Material
 from routing.llm.offline.quantities import Piece, codes_in, pieces_of
 from routing.llm.offline.results import fault_of
+from routing.llm.offline.routine import next_step, routine_of
 from routing.llm.offline.synonyms import head_of, is_thing
 from routing.llm.offline.tool_names import has_made, is_handing_over
 from routing.llm.offline.tools import (
@@ -56,6 +57,8 @@ def next_calls(
         return () if talk.outcomes else _forced(talk, tools, forced)
     if any(fault_of(outcome.text) for outcome in talk.outcomes):
         return ()
+    if steps := routine_of(talk, tools):
+        return next_step(talk, steps)
     planned = _follow_up(talk, tools) or _towards(_goal(talk, tools), talk, tools)
     return tuple(call for call in planned if not _is_made(talk, call))
 

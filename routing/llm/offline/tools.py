@@ -145,14 +145,14 @@ def arguments_of(
 def _carried(name: str, field: Schema, material: Material) -> Any:
     """The value that a tool answered under the same name, or the code that was spoken of last."""
     for outcome in reversed(material.talk.outcomes):
-        value = _named(name, value_of(outcome.text))
+        value = named(name, value_of(outcome.text))
         if value is not MISSING and _fits(value, field):
             return value
     code = material.last_code if name_roots(name) & CODES else ""
     return code if code and _fits(code, field) else MISSING
 
 
-def _named(name: str, value: Any, depth: int = 0) -> Any:
+def named(name: str, value: Any, depth: int = 0) -> Any:
     """What stands under `name` in a JSON value, the outermost first."""
     if depth > MAX_DEPTH:
         return MISSING
@@ -160,7 +160,7 @@ def _named(name: str, value: Any, depth: int = 0) -> Any:
         if name in value:
             return value[name]
         value = list(value.values())
-    found = [_named(name, part, depth + 1) for part in value] if isinstance(value, list) else []
+    found = [named(name, part, depth + 1) for part in value] if isinstance(value, list) else []
     return next((one for one in found if one is not MISSING), MISSING)
 
 
