@@ -26,11 +26,22 @@ class DemoAgent:
 
 @dataclass(frozen=True, slots=True)
 class DemoServer:
-    """An MCP server, and its tools as it lists them (`tools/list` of the protocol)."""
+    """An MCP server, and its tools as it lists them (`tools/list` of the protocol). Each call of
+    those in `approvals` waits for a person.
+    """
 
     slug: str
     name: str
     offered: tuple[Mapping[str, Any], ...]
+    approvals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSchedule:
+    name: str
+    cron: str
+    agent: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class DemoContent:
     rules: tuple[DemoRule, ...]
     dialogues: tuple[Dialogue, ...]
     server: DemoServer | None
+    schedules: tuple[DemoSchedule, ...]
 
 
 def read_content(slug: str) -> DemoContent:
@@ -82,6 +94,7 @@ def read_content(slug: str) -> DemoContent:
         rules=tuple(DemoRule(**row) for row in about["rules"]),
         dialogues=tuple(_dialogue(row) for row in dialogues),
         server=_server(folder, about["mcp_server"]) if "mcp_server" in about else None,
+        schedules=tuple(DemoSchedule(**row) for row in about.get("schedules", ())),
     )
 
 
@@ -102,7 +115,12 @@ def _agent(folder: Path, row: dict[str, Any]) -> DemoAgent:
 
 def _server(folder: Path, row: dict[str, Any]) -> DemoServer:
     offered = json.loads(_text(folder / "tools.json"))["tools"]
-    return DemoServer(slug=row["slug"], name=row["name"], offered=tuple(offered))
+    return DemoServer(
+        slug=row["slug"],
+        name=row["name"],
+        offered=tuple(offered),
+        approvals=tuple(row.get("approvals", ())),
+    )
 
 
 def _dialogue(row: dict[str, Any]) -> Dialogue:

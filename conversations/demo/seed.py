@@ -1,6 +1,7 @@
 """Writes the demo tenants: once, and then only what keeps their doors open."""
 
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from django.conf import settings
 from django.db import transaction
@@ -11,6 +12,7 @@ from conversations.demo.dialogues import hold_dialogues
 from conversations.demo.endpoint import follow_environment, plant_offline_endpoint
 from conversations.demo.shop import shop_running
 from conversations.demo.tools import follow_shop, plant_tools
+from conversations.triggers.schedules import create_schedule
 from prompts.models import Prompt
 from prompts.services import publish_version, save_draft
 from routing.models import Agent, RoutingRule
@@ -81,6 +83,8 @@ def _plant(content: DemoContent) -> Tenant:
             )
             row.clean()
             row.save()
+        for schedule in content.schedules:
+            create_schedule(tenant_id=tenant.id, values=asdict(schedule))
         touch_configuration(tenant.id)
     tenant.refresh_from_db()
     return tenant

@@ -12,6 +12,7 @@ from orkesta.crypto import SecretUnreadable
 from routing.models import Agent
 from routing.tool_models import AgentTool, McpServer, Tool
 from routing.tools.offers import apply_offers
+from routing.tools.values import Risk
 from tenants.models import Tenant
 from tenants.services import touch_configuration
 
@@ -32,6 +33,8 @@ def plant_tools(content: DemoContent, agents: Mapping[str, Agent]) -> None:
     server.save()
     offered = [mcp_types.Tool.model_validate(tool) for tool in content.server.offered]
     apply_offers(server=server, offered=offered, activate_new=True)
+    approved = Tool.objects.filter(mcp_server=server, remote_name__in=content.server.approvals)
+    approved.update(risk=Risk.APPROVAL)
     tools = {tool.remote_name: tool for tool in Tool.objects.filter(mcp_server=server)}
     for agent in content.agents:
         for name in agent.tools:

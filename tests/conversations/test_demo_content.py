@@ -71,7 +71,9 @@ def test_a_demo_tenant_fits_together(slug: str) -> None:
 
 def test_the_hardware_store_has_what_the_mission_asks_for() -> None:
     content = read_content("ferreteria")
-    assert [agent.slug for agent in content.agents] == ["catalogo", "pedidos", "pagos", "recepcion"]
+    slugs = ["catalogo", "pedidos", "pagos", "recepcion", "cobranza", "inventario"]
+    assert [agent.slug for agent in content.agents] == slugs
+    assert {one.agent for one in content.schedules} == {"cobranza", "inventario"}
     assert next(agent.slug for agent in content.agents if agent.is_fallback) == "recepcion"
     assert len(content.rules) >= 8
     tools = {agent.slug: set(agent.tools) for agent in content.agents}
