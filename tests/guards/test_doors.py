@@ -7,7 +7,7 @@ from tests.guards.sources import PACKAGES, Source, product_sources
 #: Vendors and the only place each is spoken to; elsewhere their names and exceptions are unknown.
 VENDORS = {
     "openai": ("routing/llm/",),
-    "httpx2": ("routing/llm/", "routing/tools/", "orkesta/outbound/"),
+    "httpx2": ("routing/llm/", "routing/tools/", "routing/webhook_agents.py", "orkesta/outbound/"),
     "mcp": ("routing/tools/",),
     "mcp_types": ("routing/tools/", "conversations/demo/tools.py"),
     "stamina": ("routing/tools/http.py",),
