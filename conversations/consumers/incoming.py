@@ -17,6 +17,8 @@ from orkesta.api.fields import Body, OptionalText, Text
 from orkesta.api.parser import read_object
 from orkesta.api.problems import invalid
 from orkesta.errors import BodyTooLarge, Invalid
+from tenants.audit import Actor, acting
+from tenants.audit_models import ActorKind
 from tenants.errors import ScopeMissing
 from tenants.principals import Principal, Scope
 from tenants.rates import require_request
@@ -110,7 +112,9 @@ class Speaker:
         require_request(self.principal, session_id=self.session_id)
         if get_task(task_id).session_id != self.session_id:
             raise TaskNotFound
-        return cancel_task(task_id=task_id)
+        who = Actor(ActorKind.KEY, str(self.principal.key_id or ""), self.principal.key_name)
+        with acting(who):
+            return cancel_task(task_id=task_id)
 
     def _require(self, scope: Scope) -> None:
         if not self.principal.may(scope):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from orkesta.api.renderer import to_json
+from orkesta.spreadsheet import safe_cell
 from tenants.admin.model_admin import HistoryAdmin
 from tenants.admin_scope import tenant_of
 from tenants.audit_models import AuditEntry
@@ -31,8 +32,6 @@ COLUMNS: Final = (
     "request_id",
     "address",
 )
-#: A cell that begins with one of these would be a formula to a spreadsheet.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 MAX_EXPORTED: Final = 100_000
 
 
@@ -82,4 +81,4 @@ class AuditAdmin(HistoryAdmin):
 
 def _cell(value: Any) -> str:
     text = to_json(value).decode() if isinstance(value, dict) else str(value or "")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return safe_cell(text)

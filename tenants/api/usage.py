@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from orkesta.api.endpoint import Endpoint, read_query
 from orkesta.api.openapi import problems
 from orkesta.errors import Invalid
+from orkesta.spreadsheet import safe_cell
 from tenants.allowances import Allowance, allowance_of
 from tenants.authentication import principal_of
 from tenants.principals import Scope
@@ -25,8 +26,6 @@ from tenants.usage_models import CallKind
 
 MAX_DAYS: Final = 366
 CSV: Final = "text/csv"
-#: A cell that begins with one of these would be a formula to a spreadsheet.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class UsageQuerySerializer(serializers.Serializer[Any]):
@@ -189,7 +188,7 @@ def _as_csv(by: GroupBy, lines: list[Line]) -> HttpResponse:
     writer.writerow([by.value, *list(_as_dict(Line()))[1:]])
     for row in rows:
         group = row.pop("group")
-        writer.writerow([f"'{group}" if group.startswith(_FORMULA) else group, *row.values()])
+        writer.writerow([safe_cell(group), *row.values()])
     response = HttpResponse(text.getvalue(), content_type=f"{CSV}; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="usage-by-{by.value}.csv"'
     return response

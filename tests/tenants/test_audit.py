@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from conversations.services import cancel_task
+from prompts.services import publish_version, save_draft
 from routing.models import Agent, LLMEndpoint
 from tenants.audit import HIDDEN, Actor, acting, record
 from tenants.audit_models import ActorKind, AuditAction, AuditEntry
@@ -157,6 +158,14 @@ def test_a_second_cancellation_is_no_act(acme: House, acme_api: Caller) -> None:
         cancel_task(task_id=task_id)
         assert AuditEntry.objects.count() == num_entries
         assert Agent.objects.exists()
+
+
+def test_publishing_a_prompt_is_kept(acme: House) -> None:
+    with tenant_scope(acme.id):
+        draft = save_draft(prompt=acme.agents["sales"].prompt, source="Sell.")
+        publish_version(version=draft)
+    entry = entries(acme)[-1]
+    assert (entry.action, entry.object_id) == ("published", str(draft.pk))
 
 
 def test_a_key_made_in_the_shell_was_made_by_the_system(acme: House) -> None:
