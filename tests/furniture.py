@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
+from prompts.case_models import PromptTestCase
 from routing.models import McpServer
 from tenants.models import TierOverride
 from tenants.scope import tenant_scope
@@ -26,6 +27,9 @@ def make_extras(house: House, number: int = 0, text: str = "row") -> dict[str, M
     with tenant_scope(house.id):
         return {
             "conversations_inputrequest": waiting,
+            "prompts_prompttestcase": PromptTestCase.objects.create(
+                prompt=house.agents["sales"].prompt, message=text
+            ),
             "routing_tool": tool,
             "routing_mcpserver": McpServer.objects.create(
                 slug=f"server-{number}", name=text[:60], url="https://shop.example/mcp"

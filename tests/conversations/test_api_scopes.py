@@ -14,7 +14,7 @@ from tests.cast import House
 from tests.conversations.stored import num_rows
 
 #: What anybody may read.
-OPEN = {"schema", "docs"}
+OPEN = {"schema", "docs", "key-leaked"}
 
 BODY = {
     "message": "x",
@@ -87,6 +87,11 @@ CALLS = [
     ("POST", f"tasks/{NO_SUCH_ID}/input", Scope.TASKS_CONTROL),
     ("GET", "inputs", Scope.TASKS_READ),
     ("GET", "usage", Scope.USAGE_READ),
+    ("GET", "keys", Scope.KEYS_MANAGE),
+    ("POST", "keys", Scope.KEYS_MANAGE),
+    ("GET", f"keys/{NO_SUCH_ID}", Scope.KEYS_MANAGE),
+    ("DELETE", f"keys/{NO_SUCH_ID}", Scope.KEYS_MANAGE),
+    ("POST", f"keys/{NO_SUCH_ID}/rotate", Scope.KEYS_MANAGE),
     ("GET", "tools", Scope.AGENTS_READ),
     ("POST", "routing/test", Scope.AGENTS_READ),
     ("POST", "tools/imports", Scope.AGENTS_WRITE),

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import FloatField, IntegerField
 
 from prompts.models import Prompt
 from routing.models import Agent, LLMEndpoint, RoutingRule
@@ -28,19 +29,18 @@ def rule_form(house: House, **values: Any) -> dict[str, Any]:
 
 
 def agent_form(house: House, **values: Any) -> dict[str, Any]:
-    form = {
+    numbers = {
+        field.name: field.get_default()
+        for field in Agent._meta.fields
+        if isinstance(field, IntegerField | FloatField) and field.has_default()
+    }
+    form = numbers | {
         "name": "Payments",
         "slug": "payments",
         "description": "Takes payments.",
         "kind": "prompt",
         "prompt": house.agents["sales"].prompt_id,
         "is_active": "on",
-        "max_steps": 10,
-        "max_tokens_per_step": 1000,
-        "timeout_seconds": 30,
-        "max_task_tokens": 100_000,
-        "max_task_seconds": 600,
-        "history_turns": 20,
         "while_busy": "enqueue",
     }
     return form | values

@@ -26,6 +26,7 @@ READABLE = {
         "conversations_schedule",
         "conversations_webhookendpoint",
         "prompts_prompt",
+        "prompts_prompttestcase",
         "routing_agent",
         "routing_llmendpoint",
         "routing_mcpserver",
@@ -40,6 +41,7 @@ ADDABLE = {
     Role.EDITOR: {
         "conversations_schedule",
         "prompts_prompt",
+        "prompts_prompttestcase",
         "routing_agent",
         "routing_routingrule",
         "routing_tool",
@@ -49,6 +51,7 @@ ADDABLE = {
         "conversations_schedule",
         "conversations_webhookendpoint",
         "prompts_prompt",
+        "prompts_prompttestcase",
         "routing_agent",
         "routing_routingrule",
         "routing_llmendpoint",
