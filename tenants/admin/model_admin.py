@@ -24,7 +24,8 @@ from tenants.admin.forms import TenantModelForm
 from tenants.admin_scope import Role, has_role, is_form_of_other_tenant, tenant_of
 from tenants.audit import record
 from tenants.audit_models import AuditAction
-from tenants.scope import TenantModel, current_tenant_id
+from tenants.models import Tenant
+from tenants.scope import TenantModel, current_tenant_id, has_tenant
 from tenants.services import touch_configuration
 
 #: What list filters may ask of a column. Anything else could be used to guess hidden values.
@@ -78,6 +79,34 @@ class GuardedModelAdmin(ModelAdmin):
         _refuse_nul(request)
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, title | (extra_context or {}))
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Keeps what was changed, of the row and of those in its tables, for the audit log."""
+        inner = [one for formset in formsets or () for one in formset.forms if one.has_changed()]
+        changes = changes_of(form) if hasattr(form, "instance") else {}
+        for one in inner:
+            changes |= {f"{one.instance}: {k}": v for k, v in changes_of(one).items()}
+        request.audited_changes = changes  # type: ignore[attr-defined]
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, AuditAction.CREATED, obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, AuditAction.CHANGED, obj)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for row in queryset:
+            self._record(request, AuditAction.DELETED, row)
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, action: AuditAction, row: Any) -> None:
+        if has_tenant(type(row)) or isinstance(row, Tenant):
+            record(action, row, getattr(request, "audited_changes", {}))
 
 
 class TenantModelAdmin(GuardedModelAdmin):
@@ -145,33 +174,6 @@ class TenantModelAdmin(GuardedModelAdmin):
         """Write what was changed and nothing else, so that two people do not undo each other."""
         obj.save(update_fields=form.stored_fields() if change else None)
         self._touch(obj.tenant_id)
-
-    def construct_change_message(
-        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
-    ) -> Any:
-        """Keeps what was changed, of the row and of those in its tables, for the audit log."""
-        inner = [one for formset in formsets or () for one in formset.forms if one.has_changed()]
-        changes = changes_of(form) if hasattr(form, "instance") else {}
-        for one in inner:
-            changes |= {f"{one.instance}: {k}": v for k, v in changes_of(one).items()}
-        request.audited_changes = changes  # type: ignore[attr-defined]
-        return super().construct_change_message(request, form, formsets, add)
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self._record(request, AuditAction.CREATED, obj)
-        return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self._record(request, AuditAction.CHANGED, obj)
-        return super().log_change(request, obj, message)
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        for row in queryset:
-            record(AuditAction.DELETED, row)
-        return super().log_deletions(request, queryset)
-
-    def _record(self, request: HttpRequest, action: AuditAction, row: Any) -> None:
-        record(action, row, getattr(request, "audited_changes", {}))
 
     def kept_because(self, row: Any, going: list[Any]) -> str:
         """Why this row has to stay when `going` are deleted; empty when it may go."""

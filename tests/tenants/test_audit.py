@@ -13,7 +13,7 @@ from tenants.audit import HIDDEN, Actor, acting, record
 from tenants.audit_models import ActorKind, AuditAction, AuditEntry
 from tenants.models import ApiKey
 from tenants.scope import tenant_scope
-from tests.admin import desk_of
+from tests.admin import desk_of, superuser_in
 from tests.callers import Caller, make_key
 from tests.cast import House, make_member
 
@@ -158,6 +158,18 @@ def test_a_second_cancellation_is_no_act(acme: House, acme_api: Caller) -> None:
         cancel_task(task_id=task_id)
         assert AuditEntry.objects.count() == num_entries
         assert Agent.objects.exists()
+
+
+def test_a_change_of_the_tenant_is_in_its_own_log(acme: House, rival: House) -> None:
+    root = superuser_in(rival)
+    page: Any = root.get("tenants_tenant_change", acme.id)
+    form = page.context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    root.post("tenants_tenant_change", acme.id, **values | {"name": "Acme & Sons"})
+    assert entries(acme)[-1].changes == {"name": ["Acme", "Acme & Sons"]}
+    assert entries(acme)[-1].actor_name == "root"
+    assert entries(rival) == []
+    assert root.post("tenants_tenant_delete", acme.id, post="yes").status_code == 403
 
 
 def test_publishing_a_prompt_is_kept(acme: House) -> None:
