@@ -8,6 +8,7 @@ from django.core.management import get_commands, load_command_class
 
 from conversations.consumers import SessionSocket, unknown_address
 from orkesta import asgi
+from orkesta.addresses import addresses
 from tenants.isolation.canaries import CanaryTenant, make_tenant, tenant_models
 from tenants.isolation.check import visitors_of
 from tenants.isolation.doors import every_door
@@ -20,6 +21,12 @@ from tenants.services import issue_api_key, revoke_api_key
 
 #: Pages of the installation: superusers manage it.
 OF_ALL = ("admin/tenants/tenant/", "admin/tenants/tier/", "admin/auth/")
+#: Addresses that are of no tenant; a hook's is a secret of its own (see its tests).
+OPEN_TO_ALL = {
+    "hooks/<str:token>",
+    "health",
+    "health/detailed",
+}
 #: Commands that work on the whole installation, or run it.
 OF_ALL_TENANTS = {
     "demo_access",
@@ -121,6 +128,13 @@ def test_every_address_leads_to_a_row_that_is_there() -> None:
         if answer.status == 404 or answer.status >= 500
     }
     assert unproved == set()
+
+
+def test_no_address_is_outside_of_what_is_asked() -> None:
+    asked = {door.address.route for door in every_door()}
+    named = {found.route for found in addresses() if found.name not in {"", "admin:app_list"}}
+    others = named - asked
+    assert others - OPEN_TO_ALL == set(), "whose rows can be read there?"
 
 
 def test_every_socket_is_known() -> None:
