@@ -43,8 +43,11 @@ PATHS = [
     ("GET", "/api/v1/webhook-endpoints/{endpoint_id}/deliveries"),
     ("GET", "/api/v1/webhook-deliveries/{delivery_id}"),
     ("POST", "/api/v1/webhook-deliveries/{delivery_id}/replay"),
+    ("GET", "/api/v1/keys/{key_id}"),
+    ("DELETE", "/api/v1/keys/{key_id}"),
+    ("POST", "/api/v1/keys/{key_id}/rotate"),
 ]
-IDS = ("task_id", "session_id", "batch_id", "message_id", *TRIGGER_IDS)
+IDS = ("task_id", "session_id", "batch_id", "message_id", "key_id", *TRIGGER_IDS)
 ABSENT = dict.fromkeys(IDS, NO_SUCH_ID)
 BODIES = [
     ("/api/v1/chat/status", "task_id"),
@@ -59,7 +62,12 @@ def theirs(rival: House, rival_api: Caller) -> dict[str, str]:
     sent: dict[str, str] = rival_api.post("/api/v1/chat/send", {"message": "canary-7351"}).json()
     batch = rival_api.post("/api/v1/batches", {"requests": [{"message": "canary-7352"}]}).json()
     said = rival_api.get(f"/api/v1/sessions/{sent['session_id']}/messages").json()["items"]
-    made = {"batch_id": batch["batch_id"], "message_id": said[0]["message_id"]}
+    key_id = rival_api.get("/api/v1/keys").json()["items"][0]["key_id"]
+    made = {
+        "batch_id": batch["batch_id"],
+        "message_id": said[0]["message_id"],
+        "key_id": key_id,
+    }
     return sent | made | make_triggers(rival, "canary-7353")
 
 
