@@ -84,7 +84,6 @@ def post_message(
     With a `plan`, agents answer in turn, each with its `{"agent": slug, "instruction": text}`, and
     the last one's answer is the task's. Of tasks that wait, those of a higher `priority` (1 to 10;
     None is the tier's) begin first.
-
     Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, SessionNotFound,
     SessionNotOpen, SessionBusy, SessionExhausted.
     """
