@@ -18,6 +18,8 @@ from prompts.models import Prompt, PromptLabel, PromptPart, PromptVersion
 from prompts.rendering import TemplateReport, compile_template
 from prompts.selectors import PRODUCTION, list_outdated_users_of
 from prompts.tokens import count_tokens
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration
 
 Status = PromptVersion.Status
@@ -96,6 +98,7 @@ def publish_version(
     version.status, version.published_at = Status.PUBLISHED, timezone.now()
     version.author_id = version.author_id or (author.pk if author else None)
     version.save(update_fields=["status", "published_at", "author"])
+    record(AuditAction.PUBLISHED, version, {"number": (None, version.number)})
     # Whatever was tried beside the version that is gone is over.
     Experiment.objects.filter(prompt_id=version.prompt_id, ended_at=None).update(
         ended_at=timezone.now(), ending=Experiment.Ending.PUBLISHED
