@@ -92,8 +92,7 @@ def post_message(
     _check_agents(principal, named)
     agent = next(iter(named.values()))
     if session_id is None:
-        opened = open_session(principal=principal, user_ref=user_ref, user_name=user_name)
-        session_id = opened.id
+        session_id = open_session(principal=principal, user_ref=user_ref, user_name=user_name).id
     elif (asking := make_room(session_id=session_id, agent_slug=agent)) and not plan:
         answered = _answer(Place(principal.tenant_id, session_id), asking, message, metadata)
         if answered is not None:
