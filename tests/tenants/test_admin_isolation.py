@@ -13,7 +13,6 @@ from conversations.trigger_models import (
     WebhookEndpoint,
 )
 from orkesta.addresses import Address, addresses
-from prompts.case_models import PromptTestCase
 from prompts.models import PromptVersion
 from prompts.services import save_draft
 from tenants.admin.model_admin import TenantModelAdmin
@@ -51,9 +50,6 @@ def rows_of(house: House) -> dict[str, Model]:
             "tenants_apikey": ApiKey.objects.get(),
             "tenants_auditentry": AuditEntry.objects.get(),
             "prompts_prompt": agent.prompt,
-            "prompts_prompttestcase": PromptTestCase.objects.create(
-                prompt=agent.prompt, message="hola"
-            ),
             "routing_agent": agent,
             "routing_llmendpoint": house.endpoint,
             "routing_routingrule": house.rules[0],
