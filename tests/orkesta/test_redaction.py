@@ -26,6 +26,8 @@ def line(message: str, *args: object, kind: str = "console", error: Exception | 
         "whsec_" + "aB3+/" * 6 + "==",
         "sk-proj-" + "aB3_-" * 8,
     ],
+    # Names of tests are the same in every process; keys are not.
+    ids=["key", "broken key", "ticket", "webhook secret", "provider's key"],
 )
 @pytest.mark.parametrize("kind", ["console", "json"])
 def test_what_looks_like_a_secret_is_in_no_line(secret: str, kind: str) -> None:
