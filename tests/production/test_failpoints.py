@@ -1,4 +1,7 @@
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import sleep
 
 import httpx2
 import psutil
@@ -26,8 +29,35 @@ SELDOM = {
 }
 
 
+BUSY = (
+    "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
+
+
 def armed(failpoint: str) -> dict[str, str]:
     return {"ORKESTA_FAILPOINT": failpoint, "ORCHESTRATOR_DEBUG_FAILPOINTS": "true"}
+
+
+@contextmanager
+def others_at_rest(shop: Shop) -> Iterator[None]:
+    """The shop's workers stand still, and none in the middle of a transaction: nobody gets past the
+    locks of one that is not there to let go of them.
+    """
+    rested = list(shop.cluster.workers)
+    try:
+        while True:
+            for child in rested:
+                kill(child, signal.SIGSTOP)
+            if not shop.cluster.rows(BUSY):
+                break
+            for child in rested:
+                kill(child, signal.SIGCONT)
+            sleep(0.05)
+        yield
+    finally:
+        for child in rested:
+            kill(child, signal.SIGCONT)
 
 
 def end_leases(shop: Shop) -> None:
@@ -53,16 +83,12 @@ def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
 )
 def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: Failpoint) -> None:
     shop, text = empty_shop, f"muere en {place} [fall] [drip:0.02] #1"
-    rested = list(shop.cluster.workers)
-    for child in rested:
-        kill(child, signal.SIGSTOP)
-    doomed = shop.cluster.start_worker(**armed(f"{place}:1"))
-    wait_for_worker(doomed)
-    sent = shop.uvicorn.send(text)
-    assert doomed.process.wait(10) == -signal.SIGKILL
-    end_leases(shop)
-    for child in rested:
-        kill(child, signal.SIGCONT)
+    with others_at_rest(shop):
+        doomed = shop.cluster.start_worker(**armed(f"{place}:1"))
+        wait_for_worker(doomed)
+        sent = shop.uvicorn.send(text)
+        assert doomed.process.wait(10) == -signal.SIGKILL
+        end_leases(shop)
     shop.uvicorn.wait_for(sent["task_id"], "completed")
     check(shop, text, sent)
 
@@ -87,19 +113,15 @@ def test_who_gets_no_answer_asks_again_and_is_not_served_twice(
 @LONG
 def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop: Shop) -> None:
     shop, text = empty_shop, "cuelga [hang] #1"
-    rested = list(shop.cluster.workers)
-    for child in rested:
-        kill(child, signal.SIGSTOP)
-    doomed = shop.cluster.start_worker(**armed(f"{Failpoint.CANCEL_HEARD}:1"))
-    wait_for_worker(doomed)
-    before = shop.upstream.answers[text]
-    task_id = shop.uvicorn.send(text)["task_id"]
-    wait_until(lambda: shop.upstream.answers[text] > before, bool, 5)
-    shop.uvicorn.call("POST", f"/api/v1/tasks/{task_id}/cancel")
-    assert doomed.process.wait(10) == -signal.SIGKILL
-    end_leases(shop)
-    for child in rested:
-        kill(child, signal.SIGCONT)
+    with others_at_rest(shop):
+        doomed = shop.cluster.start_worker(**armed(f"{Failpoint.CANCEL_HEARD}:1"))
+        wait_for_worker(doomed)
+        before = shop.upstream.answers[text]
+        task_id = shop.uvicorn.send(text)["task_id"]
+        wait_until(lambda: shop.upstream.answers[text] > before, bool, 5)
+        shop.uvicorn.call("POST", f"/api/v1/tasks/{task_id}/cancel")
+        assert doomed.process.wait(10) == -signal.SIGKILL
+        end_leases(shop)
     shop.uvicorn.wait_for(task_id, "cancelled")
     endings = shop.cluster.rows(
         "SELECT data->>'status' FROM conversations_event WHERE type = 'task.status_changed'"
@@ -110,17 +132,14 @@ def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop
 
 def test_a_worker_that_stood_still_too_long_writes_nothing(empty_shop: Shop) -> None:
     shop, text = empty_shop, "se duerme #1"
-    rested = list(shop.cluster.workers)
-    for child in rested:
-        kill(child, signal.SIGSTOP)
-    sleeper = shop.cluster.start_worker(**armed(f"{Failpoint.MODEL_ANSWERED}:1:stop"), **SELDOM)
-    wait_for_worker(sleeper)
-    sent = shop.uvicorn.send(text)
-    process = psutil.Process(sleeper.process.pid)
-    wait_until(process.status, lambda status: status == psutil.STATUS_STOPPED, 10)
-    end_leases(shop)
-    for child in rested:
-        kill(child, signal.SIGCONT)
+    with others_at_rest(shop):
+        # It waits for the worker, whose first look finds it: a wake-up might go to one at rest.
+        sent = shop.uvicorn.send(text)
+        sleeper = shop.cluster.start_worker(**armed(f"{Failpoint.MODEL_ANSWERED}:1:stop"), **SELDOM)
+        wait_for_worker(sleeper)
+        process = psutil.Process(sleeper.process.pid)
+        wait_until(process.status, lambda status: status == psutil.STATUS_STOPPED, 20)
+        end_leases(shop)
     shop.uvicorn.wait_for(sent["task_id"], "completed")
     process.resume()
     wait_until(sleeper.log.read_text, lambda log: "of attempt 1 was fenced" in log, 10)
