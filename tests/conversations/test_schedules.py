@@ -64,7 +64,8 @@ def test_due_times_missed_are_made_up_for_by_one_task(acme: House) -> None:
     tick(times=2)
     [run] = rows(acme, ScheduleRun)
     assert len(rows(acme, Task)) == 1
-    assert run.num_skipped == 30
+    # One more when the minute has just begun.
+    assert run.num_skipped in {30, 31}
     assert timezone.now() - run.due_at < timedelta(seconds=90)
 
 
