@@ -135,7 +135,7 @@ def read_agent_work() -> list[AgentWork]:
     since = today - timedelta(days=AGENT_DAYS - 1)
     lines = read_usage(GroupBy.AGENT, since, today, kind=CallKind.LLM)
     work = [
-        AgentWork(line.group, line.calls, line.duration_ms / line.calls, line.tokens)
+        AgentWork(line.group, line.calls, line.duration_ms / max(line.calls, 1), line.tokens)
         for line in lines
         if line.group
     ]
