@@ -116,12 +116,11 @@ async def metered(target: LLMTarget, request: LLMRequest) -> AsyncIterator[Meter
         raise LLMNotAllowed(f"The tenant's tier does not allow the LLM {target.model}.")
     hold = await _reserve(tenant_id, allowance, target, request)
     call = Metered(target, request, tenant_id, allowance, hold)
-    was_cut_off = True
+    was_cut_off = False
     try:
         yield call
-        was_cut_off = False
-    except Exception:
-        was_cut_off = False
+    except (asyncio.CancelledError, GeneratorExit):
+        was_cut_off = True
         raise
     finally:
         await call.end(was_cut_off=was_cut_off)
