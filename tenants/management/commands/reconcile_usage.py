@@ -1,25 +1,26 @@
 """`manage.py reconcile_usage`: compares our usage with a provider's export."""
 
+from argparse import ArgumentParser
 from decimal import Decimal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 
 from orkesta.errors import Invalid
+from tenants.commands import TenantCommand
 from tenants.models import Tenant
-from tenants.scope import tenant_scope
 from tenants.usage.money import to_cents
 from tenants.usage.reconcile import compare, read_export, read_ours
 
 
-class Command(BaseCommand):
+class Command(TenantCommand):
     help = (
         "Compare what we counted with a provider's CSV (columns for day, LLM and cost in US"
         " dollars, tokens if it has them). Exits with 1 when they differ."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--tenant", required=True, help="Slug of the tenant.")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--file", required=True, help="The export.")
         parser.add_argument("--endpoint", default="", help="Only calls of this LLM endpoint.")
         parser.add_argument(
@@ -29,10 +30,7 @@ class Command(BaseCommand):
             help="Share by which the bills of a day may differ; 0.01, 1 %%, when missing.",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        tenant = Tenant.objects.filter(slug=options["tenant"]).first()
-        if tenant is None:
-            raise CommandError(f"There is no tenant «{options['tenant']}».")
+    def handle_tenant(self, tenant: Tenant, **options: Any) -> None:
         try:
             with open(options["file"], encoding="utf-8-sig", newline="") as file:
                 theirs = read_export(file)
@@ -41,8 +39,7 @@ class Command(BaseCommand):
         if not theirs:
             raise CommandError("The export has no lines.")
         days = sorted(day for day, _ in theirs)
-        with tenant_scope(tenant.id):
-            ours = read_ours(days[0], days[-1], endpoint=options["endpoint"])
+        ours = read_ours(days[0], days[-1], endpoint=options["endpoint"])
         found = compare(ours, theirs, tolerance=options["tolerance"])
         for item in found.differences:
             self.stdout.write(
