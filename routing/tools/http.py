@@ -1,26 +1,20 @@
 """HTTP tools: one request to an address that the tenant chose."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-import stamina
 
 from orkesta.errors import OrkestaError
 from orkesta.outbound import OutboundResponse, OutboundTimeout, OutboundUnreachable, fetch
-from routing.errors import ToolError, ToolFailed, ToolRetry, ToolTimeout, ToolUnreachable
+from routing.errors import ToolFailed, ToolRetry, ToolTimeout, ToolUnreachable
 from routing.tools.connections import tool_connections
 from routing.tools.http_plan import HttpPlan, PreparedRequest
+from routing.tools.insisting import ATTEMPTS, TRANSIENT, insist, may_repeat
 from routing.tools.redacting import spoken_forms, without, words_of
-from routing.tools.values import Recovery, Risk, ToolContext, ToolResult, ToolSnapshot
+from routing.tools.values import Risk, ToolContext, ToolResult, ToolSnapshot
 
-ATTEMPTS: Final = 3
-FIRST_WAIT_SECONDS: Final = 0.2
-MAX_WAIT_SECONDS: Final = 5.0
-#: Statuses with which a server says "not now" (RFC 9110 §15, RFC 6585 §4).
-_TRANSIENT: Final = frozenset({429, 502, 503, 504})
 #: Statuses that speak of the credentials, and not of what the model wrote.
 _CREDENTIALS: Final = frozenset({401, 403, 407})
 #: Beside UTF-8. Python knows many more, some of which take their time.
@@ -41,8 +35,7 @@ class HttpCaller:
         self, tool: ToolSnapshot, arguments: Mapping[str, Any], context: ToolContext
     ) -> ToolResult:
         request = self.plan.prepare(arguments, context.idempotency_key, context.user_ref)
-        may_repeat = tool.risk is Risk.READ or tool.recovery is Recovery.IDEMPOTENT
-        response = await self._send(tool, request, attempts=ATTEMPTS if may_repeat else 1)
+        response = await self._send(tool, request, attempts=ATTEMPTS if may_repeat(tool) else 1)
         return self._result(response)
 
     async def check(self, tool: ToolSnapshot, context: ToolContext) -> ToolResult | None:
@@ -60,19 +53,9 @@ class HttpCaller:
         self, tool: ToolSnapshot, request: PreparedRequest, *, attempts: int
     ) -> OutboundResponse:
         """The answer, when it is a good one; tried again while that may help and time is left."""
-        deadline = asyncio.get_running_loop().time() + tool.timeout_seconds
-        attempts_left = stamina.retry_context(
-            on=lambda exc: _wait_after(exc, deadline),
-            attempts=attempts,
-            timeout=tool.timeout_seconds,
-            wait_initial=FIRST_WAIT_SECONDS,
-            wait_jitter=FIRST_WAIT_SECONDS,
-            wait_max=MAX_WAIT_SECONDS,
+        return await insist(
+            lambda: self._send_once(tool, request), attempts=attempts, seconds=tool.timeout_seconds
         )
-        async for attempt in attempts_left:
-            with attempt:
-                return await self._send_once(tool, request)
-        raise ToolFailed  # pragma: no cover - the last attempt raises or returns
 
     async def _send_once(self, tool: ToolSnapshot, request: PreparedRequest) -> OutboundResponse:
         is_unknown = tool.risk is not Risk.READ and request.method != "GET"
@@ -103,10 +86,10 @@ class HttpCaller:
             return
         words = words_of(_text(response), spoken_forms(self.plan.secret)) if status >= 400 else ""
         said = f"{tool.name} answered {status}{': ' + words if words else '.'}"
-        if 400 <= status < 500 and status not in _CREDENTIALS | _TRANSIENT:
+        if 400 <= status < 500 and status not in _CREDENTIALS | TRANSIENT:
             raise ToolRetry(said, status=status)
         details: dict[str, Any] = {"status": status}
-        if status in _TRANSIENT and response.retry_after_seconds is not None:
+        if status in TRANSIENT and response.retry_after_seconds is not None:
             details["retry_after"] = response.retry_after_seconds
         raise ToolFailed(said, is_outcome_unknown=is_unknown and status >= 500, **details)
 
@@ -118,19 +101,6 @@ class HttpCaller:
             return ToolResult(text, orjson.loads(text))
         except (orjson.JSONDecodeError, UnicodeError):
             return ToolResult(text)
-
-
-def _wait_after(exc: Exception, deadline: float) -> bool | float:
-    """Whether a failure may pass by itself, or after how many seconds its server says it will."""
-    if not isinstance(exc, ToolError) or exc.details.get("status", 503) not in _TRANSIENT:
-        return False
-    if not isinstance(exc, ToolUnreachable) and "status" not in exc.details:
-        return False
-    asked = exc.retry_after_seconds
-    if asked is None:
-        return True
-    left = deadline - asyncio.get_running_loop().time()
-    return max(asked, FIRST_WAIT_SECONDS) if asked < left else False
 
 
 def _text(response: OutboundResponse) -> str:

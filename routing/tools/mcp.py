@@ -17,6 +17,7 @@ from orkesta.errors import OrkestaError
 from routing.errors import ToolError, ToolFailed, ToolRetry, ToolTimeout, ToolUnreachable
 from routing.tools import mcp_wire
 from routing.tools.connections import tool_connections
+from routing.tools.insisting import ATTEMPTS, insist, may_repeat
 from routing.tools.mcp_session import (
     MAX_TOOLS,
     SessionLost,
@@ -28,7 +29,7 @@ from routing.tools.mcp_target import McpTarget
 from routing.tools.offers import Offer, quarantine_changed, read_offer
 from routing.tools.redacting import data_without, spoken_forms, without, words_of
 from routing.tools.schema import SchemaInvalid
-from routing.tools.values import Recovery, Risk, ToolContext, ToolResult, ToolSnapshot
+from routing.tools.values import Risk, ToolContext, ToolResult, ToolSnapshot
 from tenants.scope import in_tenant
 
 R = TypeVar("R")
@@ -83,13 +84,17 @@ class McpCaller:
         meta = {KEY_IN_META: context.idempotency_key}
         if context.user_ref:
             meta[USER_IN_META] = context.user_ref
-        may_repeat = tool.risk is Risk.READ or tool.recovery is Recovery.IDEMPOTENT
+        is_safe = may_repeat(tool)
 
         async def send(session: ClientSession) -> mcp_types.CallToolResult:
             return await call_tool(session, self.remote_name, dict(arguments), meta)
 
         try:
-            result = await ask_server(self.target, send, may_repeat=may_repeat)
+            result = await insist(
+                lambda: ask_server(self.target, send, may_repeat=is_safe),
+                attempts=ATTEMPTS if is_safe else 1,
+                seconds=tool.timeout_seconds,
+            )
         except ToolFailed as exc:
             if tool.risk is Risk.READ:
                 exc.details.pop("is_outcome_unknown", None)
@@ -114,7 +119,7 @@ async def offered_tools(target: McpTarget) -> list[mcp_types.Tool]:
     pool = tool_connections().mcp
     pool.retire(target, pool.session(target))
     try:
-        return await ask_server(target, list_tools, may_repeat=True)
+        return await _listed(target)
     except ToolRetry as exc:
         raise ToolFailed(exc.message) from None
 
@@ -123,9 +128,17 @@ async def _current_offers(target: McpTarget) -> Mapping[str, Offer]:
     """The usable tools of the server by name: listed once per session, and again now and then."""
     session = tool_connections().mcp.session(target)
     if session.offers is None or session.offers_until < monotonic():
-        session.offers = _read_offers(await ask_server(target, list_tools, may_repeat=True))
+        session.offers = _read_offers(await _listed(target))
         session.offers_until = monotonic() + LOOK_AGAIN_SECONDS
     return session.offers
+
+
+async def _listed(target: McpTarget) -> list[mcp_types.Tool]:
+    return await insist(
+        lambda: ask_server(target, list_tools, may_repeat=True),
+        attempts=ATTEMPTS,
+        seconds=target.timeout_seconds,
+    )
 
 
 def _read_offers(listed: Sequence[mcp_types.Tool]) -> dict[str, Offer]:

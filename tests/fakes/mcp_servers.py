@@ -50,8 +50,12 @@ async def serve_shelf(shelf: Shelf, *, is_stateless: bool = False) -> AsyncItera
 
 @dataclass
 class HostileMcp:
+    """`times`: how often it misbehaves before it answers as it should; None for always."""
+
     behave: str = "ok"
+    times: int | None = None
     asked: list[str] = field(default_factory=list)
+    metas: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -67,9 +71,11 @@ class HostileMcp:
         request = json.loads(body)
         method = request.get("method", "")
         self.asked.append(method)
+        self.metas.append(request.get("params", {}).get("_meta", {}))
         self.headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
         is_its_turn = method == ("tools/list" if "list" in self.behave else "tools/call")
-        if is_its_turn and self.behave != "ok":
+        if is_its_turn and self.behave != "ok" and self.times != 0:
+            self.times = None if self.times is None else self.times - 1
             await BEHAVIOURS[self.behave](request, send, self)
         else:
             await _honest(request, send)
@@ -201,6 +207,10 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "empty": answers(200, b""),
     "accepted": answers(202, b""),
     "busy": answers(429, b"later", "text/plain", retry_after="7"),
+    "soon": answers(429, b"soon", "text/plain", retry_after="0"),
+    "gateway": answers(502, b"<html>", "text/html"),
+    "unavailable": answers(503, b"", "text/plain"),
+    "list_gateway": answers(502, b"<html>", "text/html"),
     "broken": answers(500, b"oops", "text/html"),
     "refused": answers(401, b"who are you", "text/plain"),
     "redirect": answers(307, b"", location="http://127.0.0.1:1/mcp"),

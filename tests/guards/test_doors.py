@@ -10,7 +10,7 @@ VENDORS = {
     "httpx2": ("routing/llm/", "routing/tools/", "routing/webhook_agents.py", "orkesta/outbound/"),
     "mcp": ("routing/tools/",),
     "mcp_types": ("routing/tools/", "conversations/demo/tools.py"),
-    "stamina": ("routing/tools/http.py",),
+    "stamina": ("routing/tools/insisting.py",),
     "yaml": ("routing/tools/openapi.py",),
     "daphne": ("conversations/embedded.py", "conversations/patient_server.py"),
     "twisted": ("conversations/embedded.py", "conversations/patient_server.py"),

@@ -5,7 +5,7 @@ import pytest
 from orkesta.crypto import Secret
 from routing.errors import ToolError, ToolFailed, ToolRetry, ToolTimeout
 from routing.tools import Recovery, Risk, run_tool
-from routing.tools.mcp import offered_tools
+from routing.tools.mcp import KEY_IN_META, offered_tools
 from tests.fakes.mcp_servers import HostileMcp, serve_hostile
 from tests.routing.tool_calls import a_call, mcp_target, mcp_tool
 
@@ -96,3 +96,44 @@ async def test_one_call_that_breaks_leaves_the_session_to_the_others() -> None:
         server.behave = "ok"
         assert (await run_tool(mcp_tool(target), {}, a_call())).text == "fine"
         assert server.asked.count("initialize") == 1
+
+
+@pytest.mark.parametrize("behaviour", ["soon", "gateway", "unavailable"])
+@pytest.mark.parametrize("recovery", [Recovery.IDEMPOTENT, Recovery.NEVER])
+async def test_a_call_that_does_no_harm_twice_is_made_again_with_its_key(
+    behaviour: str, recovery: Recovery
+) -> None:
+    risk = Risk.READ if recovery is Recovery.NEVER else Risk.WRITE
+    server = HostileMcp(behaviour, times=2)
+    async with serve_hostile(server) as url:
+        tool = mcp_tool(mcp_target(url), risk=risk, recovery=recovery, timeout_seconds=10.0)
+        assert (await run_tool(tool, {}, a_call(idempotency_key="k-1"))).text == "fine"
+    calls = [
+        meta for asked, meta in zip(server.asked, server.metas, strict=True) if "call" in asked
+    ]
+    assert [call[KEY_IN_META] for call in calls] == ["k-1"] * 3
+    assert server.asked.count("initialize") == 1
+
+
+@pytest.mark.parametrize("behaviour", ["soon", "gateway", "unavailable"])
+async def test_a_call_that_nobody_may_repeat_is_made_once(behaviour: str) -> None:
+    server = HostileMcp(behaviour, times=1)
+    async with serve_hostile(server) as url:
+        tool = mcp_tool(mcp_target(url), risk=Risk.WRITE, recovery=Recovery.NEVER)
+        with pytest.raises(ToolFailed) as caught:
+            await run_tool(tool, {}, a_call())
+    assert server.asked.count("tools/call") == 1
+    assert caught.value.details.get("is_outcome_unknown", False) is (behaviour != "soon")
+
+
+async def test_no_call_is_made_again_after_its_time() -> None:
+    server = HostileMcp("busy")
+    async with serve_hostile(server) as url:
+        with pytest.raises(ToolFailed, match="answered 429"):
+            await run_tool(mcp_tool(mcp_target(url), timeout_seconds=5.0), {}, a_call())
+    assert server.asked.count("tools/call") == 1
+
+
+async def test_a_list_that_fails_for_a_moment_is_asked_for_again() -> None:
+    async with serve_hostile(HostileMcp("list_gateway", times=2)) as url:
+        assert len(await offered_tools(mcp_target(url, timeout_seconds=10.0))) == 1
