@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import orjson
 
-from conversations.connections import Connections, Count, connections
+from conversations.connections import Connections, Count, Owner, Room, Seat, connections
+from conversations.places import SECONDS_BETWEEN as SECONDS_BETWEEN_RENEWALS
+from conversations.places import Places
 from orkesta.redis_door import RedisDoor, RedisUnavailable, Script, redis_door
 
 SECONDS_BETWEEN: Final = 2.0
@@ -56,6 +58,8 @@ class ConnectionShare:
         self._seconds_between = seconds_between
         self._seconds_kept = seconds_kept
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.places = Places(door, own, name=self._name)
+        self._renew_at = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._heard_at = 0.0
         self._running: asyncio.Task[None] | None = None
@@ -88,8 +92,14 @@ class ConnectionShare:
         if self._loop is not loop:
             return
         if self._running is None or self._running.done():
-            self._running = loop.create_task(self.exchange())
+            self._running = loop.create_task(self._meet(loop))
         loop.call_later(self._seconds_between, self._tick, loop)
+
+    async def _meet(self, loop: asyncio.AbstractEventLoop) -> None:
+        await self.exchange()
+        if loop.time() >= self._renew_at:
+            self._renew_at = loop.time() + SECONDS_BETWEEN_RENEWALS
+            await self.places.renew()
 
 
 def share_connections() -> None:
@@ -97,6 +107,17 @@ def share_connections() -> None:
     share = _share()
     if share is not None:
         share.start()
+
+
+async def take_place(seat: Seat, owner: Owner, room: Room) -> None:
+    """Count an open connection as this owner's. Raises SocketsExhausted when it does not fit."""
+    await _places().take(seat, owner, room)
+
+
+@cache
+def _places() -> Places:
+    share = _share()
+    return Places(None, connections) if share is None else share.places
 
 
 @cache

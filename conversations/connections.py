@@ -1,15 +1,16 @@
 """The open connections: counted, limited, and told to whoever asks.
 
 Each process counts its own. Where processes share a Redis they tell each other their counts every
-few seconds (`conversations.connection_share`), so a tier's limit holds over all of them, up to what
-is opened within such a moment; without Redis each process knows of itself alone.
+few seconds (`conversations.connection_share`), for whoever asks how many there are; what a tier
+allows is kept exactly over all of them (`conversations.places`). Without Redis each process knows
+of itself alone.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -17,13 +18,35 @@ from django.conf import settings
 from tenants.errors import SocketsExhausted
 
 RETRY_SECONDS: Final = 5
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose connection it is: the tenant's, and that of the customer whose session it follows."""
+
+    tenant_id: UUID
+    #: The session's `user_ref`; without one, its id.
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many connections a tenant, and each of its users, may have; None is unlimited."""
+
+    tenant: int | None = None
+    user: int | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        return self.tenant is not None or self.user is not None
 
 
 @dataclass(slots=True)
 class Seat:
     """One open connection, a WebSocket or an event stream."""
 
-    tenant_id: UUID | None = None
+    owner: Owner | None = None
     close_code: int = 1000
     num_frames: int = 0
 
@@ -47,12 +70,15 @@ class Connections:
 
     seats: set[int] = field(default_factory=set)
     by_tenant: Counter[UUID] = field(default_factory=Counter)
+    by_owner: Counter[Owner] = field(default_factory=Counter)
     closed: Counter[int] = field(default_factory=Counter)
     peak: int = 0
     num_opened: int = 0
     num_frames: int = 0
     #: What the other processes have told, newest known.
     others: Sequence[Count] = ()
+    #: Hears whose connection was closed.
+    on_left: Callable[[Owner], None] | None = None
 
     @contextmanager
     def seat(self) -> Iterator[Seat]:
@@ -72,16 +98,31 @@ class Connections:
         if len(self.seats) >= settings.ORKESTA_MAX_SOCKETS:
             raise SocketsExhausted(retry_after=RETRY_SECONDS)
 
-    def check_tenants_room(self, tenant_id: UUID, *, limit: int | None) -> None:
-        """Raises SocketsExhausted when the tenant has as many as its tier allows."""
-        if limit is not None and self.num_of(tenant_id) >= limit:
+    def check_owners_room(self, owner: Owner, room: Room) -> None:
+        """Raises SocketsExhausted when, as far as is known here, one more would not fit."""
+        if not self.has_room(owner, room, more=1):
             raise SocketsExhausted(retry_after=RETRY_SECONDS)
 
-    def belongs_to(self, seat: Seat, tenant_id: UUID, *, limit: int | None) -> None:
-        """Count it as this tenant's, which may have `limit`. Raises SocketsExhausted."""
-        self.check_tenants_room(tenant_id, limit=limit)
-        seat.tenant_id = tenant_id
-        self.by_tenant[tenant_id] += 1
+    def has_room(self, owner: Owner, room: Room, *, more: int = 0) -> bool:
+        """Whether the connections that are known here, and `more`, fit."""
+        pairs = ((room.tenant, self.num_of(owner.tenant_id)), (room.user, self.by_owner[owner]))
+        return all(limit is None or num + more <= limit for limit, num in pairs)
+
+    def take(self, seat: Seat, owner: Owner) -> None:
+        """Count the seat as this owner's."""
+        seat.owner = owner
+        self.by_tenant[owner.tenant_id] += 1
+        self.by_owner[owner] += 1
+
+    def leave(self, seat: Seat) -> None:
+        """Count it as nobody's again."""
+        owner, seat.owner = seat.owner, None
+        if owner is None:
+            return
+        _count_down(self.by_tenant, owner.tenant_id)
+        _count_down(self.by_owner, owner)
+        if self.on_left is not None:
+            self.on_left(owner)
 
     def count(self) -> Count:
         """What this process has counted. May be asked from any thread."""
@@ -122,10 +163,13 @@ class Connections:
         self.seats.discard(id(seat))
         self.closed[seat.close_code] += 1
         self.num_frames += seat.num_frames
-        if seat.tenant_id is not None:
-            self.by_tenant[seat.tenant_id] -= 1
-            if not self.by_tenant[seat.tenant_id]:
-                del self.by_tenant[seat.tenant_id]
+        self.leave(seat)
+
+
+def _count_down(counter: Counter[K], key: K) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
 
 
 connections = Connections()

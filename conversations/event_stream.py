@@ -11,7 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from conversations.backlog import Backlog
-from conversations.connections import Seat, connections
+from conversations.connection_share import take_place
+from conversations.connections import Owner, Room, connections
 from conversations.cursor import Frame
 from conversations.key_watch import get_key_watch
 from conversations.live_event import EventType
@@ -31,9 +32,10 @@ class Followed:
 
     principal: Principal
     session_id: UUID
+    owner: Owner
+    room: Room
     cursor: str
     task_id: UUID | None = None
-    max_sockets: int | None = None
     request_id: str = ""
 
 
@@ -54,7 +56,7 @@ class EventStream:
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
         try:
             with connections.seat() as seat:
-                self._sit_down(seat)
+                await take_place(seat, self._followed.owner, self._followed.room)
                 watching = get_key_watch().watch(self._followed.principal, self._watcher.fail)
                 with watching:
                     async with self._watcher as watcher:
@@ -67,10 +69,6 @@ class EventStream:
             data = problem(exc, request_id=self._followed.request_id)
             yield rendered(self._watcher.frame(EventType.ERROR, data))
         yield rendered(self._watcher.frame(EventType.END, {}))
-
-    def _sit_down(self, seat: Seat) -> None:
-        tenant_id, limit = self._followed.principal.tenant_id, self._followed.max_sockets
-        connections.belongs_to(seat, tenant_id, limit=limit)
 
     async def _chunk(self, frame: Frame) -> bytes:
         """The frame, once the client may be thought to have read most of what it was sent."""

@@ -39,3 +39,11 @@ def open_sockets() -> int:
     """Those of all web processes, as far as this one knows."""
     tenant_id = current_tenant_id()
     return connections.num_of(tenant_id) if tenant_id else 0
+
+
+def most_sockets_of_a_user() -> int:
+    """Those that the busiest user has open at this process."""
+    tenant_id = current_tenant_id()
+    # A copy: connections come and go in another thread.
+    counts = dict(connections.by_owner).items()
+    return max((num for owner, num in counts if owner.tenant_id == tenant_id), default=0)

@@ -1,13 +1,15 @@
 """Looks again, every two seconds, at the keys behind this process's open connections.
 
 One task per event loop asks about all of them in one query, however many sockets there are, so that
-a revoked key loses its sockets and streams within 5 s wherever it was revoked.
+a revoked key loses its sockets and streams within 5 s wherever it was revoked, and one whose scopes
+or agents were cut down can do no more on an open socket than in a new request.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -16,7 +18,7 @@ from conversations.pulse import DATABASE_ERRORS
 from orkesta.database import in_thread
 from orkesta.errors import OrkestaError
 from tenants.principals import Principal
-from tenants.websocket_auth import find_faults
+from tenants.websocket_auth import Rights, find_rights
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class KeyWatch:
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, list[Tell]] = {}
+        self._rights: dict[UUID, Rights] = {}
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -47,12 +50,20 @@ class KeyWatch:
         finally:
             self._leave(key_id, tell)
 
+    def as_of_now(self, principal: Principal) -> Principal:
+        """The principal with what its key may do now, as of the last look."""
+        rights = self._rights.get(principal.key_id) if principal.key_id else None
+        if rights is None:
+            return principal
+        return replace(principal, scopes=rights.scopes, agents=rights.agents)
+
     def _leave(self, key_id: UUID, tell: Tell) -> None:
         listeners = self._listeners.get(key_id, [])
         if tell in listeners:
             listeners.remove(tell)
         if not listeners:
             self._listeners.pop(key_id, None)
+            self._rights.pop(key_id, None)
         if not self._listeners and self._task is not None:
             self._task.cancel()
             self._task = None
@@ -61,13 +72,21 @@ class KeyWatch:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
-                faults = await in_thread(find_faults, list(self._listeners))
+                found = await in_thread(find_rights, list(self._listeners))
             except DATABASE_ERRORS:
                 logger.warning("Keys cannot be checked again now.", exc_info=True)
                 continue
-            for key_id, error in faults.items():
-                for tell in self._listeners.pop(key_id, []):
-                    tell(error)
+            for key_id, rights in found.items():
+                self._take_in(key_id, rights)
+
+    def _take_in(self, key_id: UUID, rights: Rights | OrkestaError) -> None:
+        if isinstance(rights, Rights):
+            if key_id in self._listeners:  # else everybody has left meanwhile
+                self._rights[key_id] = rights
+            return
+        self._rights.pop(key_id, None)
+        for tell in self._listeners.pop(key_id, []):
+            tell(rights)
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, KeyWatch] = WeakKeyDictionary()

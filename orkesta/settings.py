@@ -311,6 +311,7 @@ ORKESTA_GAUGES = {
     "requests_per_session": "conversations.gauges.longest_session",
     "max_concurrent_tasks": "conversations.gauges.running_tasks",
     "max_sockets": "conversations.gauges.open_sockets",
+    "max_sockets_per_user": "conversations.gauges.most_sockets_of_a_user",
     "max_agents": "routing.gauges.agents",
     "tokens_per_month": "tenants.usage.gauges.tokens",
     "money_per_month": "tenants.usage.gauges.money",

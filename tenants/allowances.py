@@ -44,6 +44,7 @@ class Allowance:
     requests_per_session: int | None
     max_concurrent_tasks: int | None
     max_sockets: int | None
+    max_sockets_per_user: int | None
     max_agents: int | None
     max_knowledge_megabytes: int | None
     tokens_per_month: int | None
@@ -130,7 +131,7 @@ def allowance_of(tenant_id: UUID) -> Allowance:
 
 
 #: The columns of a tier that are plain limits: the first fields of an allowance.
-LIMITS: Final = tuple(field.name for field in fields(Allowance))[:12]
+LIMITS: Final = tuple(field.name for field in fields(Allowance))[:13]
 
 
 def _prices() -> dict[str, Rates]:

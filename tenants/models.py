@@ -61,6 +61,13 @@ class Tier(models.Model):
     max_sockets = models.PositiveIntegerField(
         _("open WebSockets"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    max_sockets_per_user = models.PositiveIntegerField(
+        _("open WebSockets per user"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("A user is whom a session names; without a name, the session."),
+    )
     max_agents = models.PositiveIntegerField(
         _("agents"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
@@ -167,6 +174,7 @@ class TierOverride(AllowanceRow):
         REQUESTS_PER_SESSION = "requests_per_session", _("requests per session")
         CONCURRENT_TASKS = "max_concurrent_tasks", _("concurrent tasks")
         SOCKETS = "max_sockets", _("open WebSockets")
+        SOCKETS_PER_USER = "max_sockets_per_user", _("open WebSockets per user")
         AGENTS = "max_agents", _("agents")
         KNOWLEDGE = "max_knowledge_megabytes", _("knowledge in megabytes")
         TOKENS = "tokens_per_month", _("tokens per month")

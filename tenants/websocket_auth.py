@@ -107,15 +107,29 @@ def check_still_valid(principal: Principal) -> None:
         raise error
 
 
-def find_faults(key_ids: Collection[UUID]) -> dict[UUID, OrkestaError]:
-    """Why each of these keys may not watch any more; those that may are left out. In one query,
-    over all tenants: whose connections this process holds is nobody's secret to it.
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a key may do now."""
+
+    scopes: frozenset[str]
+    agents: frozenset[str]
+
+
+def find_rights(key_ids: Collection[UUID]) -> dict[UUID, Rights | OrkestaError]:
+    """What each of these keys may do now, or why it may not watch any more. In one query, over all
+    tenants: whose connections this process holds is nobody's secret to it.
     """
     with scopes_disabled():
         rows = ApiKey.objects.select_related("tenant").filter(pk__in=key_ids)
         found = {key.pk: key for key in rows}
-    faults = {key_id: _fault_of(found.get(key_id)) for key_id in key_ids}
-    return {key_id: error for key_id, error in faults.items() if error is not None}
+    return {key_id: _rights_of(found.get(key_id)) for key_id in key_ids}
+
+
+def _rights_of(key: ApiKey | None) -> Rights | OrkestaError:
+    fault = _fault_of(key)
+    if fault is not None or key is None:
+        return fault or KeyRevoked()
+    return Rights(frozenset(key.scopes), frozenset(key.agents))
 
 
 def _fault_of(key: ApiKey | None) -> OrkestaError | None:

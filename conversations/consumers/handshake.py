@@ -5,14 +5,15 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from conversations.connections import Seat, connections
+from conversations.connection_room import owner_of, room_of
+from conversations.connection_share import take_place
+from conversations.connections import Owner, Room, Seat
 from conversations.cursor import parse_cursor
 from conversations.errors import SessionNotFound
 from conversations.selectors import get_session
 from conversations.watcher import LATEST
 from orkesta.client_address import find_address
 from orkesta.database import in_thread
-from tenants.allowances import allowance_of
 from tenants.principals import Principal
 from tenants.rates import require_request
 from tenants.scope import in_tenant
@@ -50,19 +51,18 @@ async def admit(handshake: Handshake, seat: Seat) -> Principal:
     """Let the caller in and count the connection as its tenant's.
 
     Raises what `authenticate_socket` and `check_still_valid` raise, SessionNotFound, RateLimited,
-    and SocketsExhausted when the tenant's tier allows no more.
+    and SocketsExhausted when the tenant's tier allows it, or this user of it, no more.
     """
     principal = await in_thread(authenticate_socket, handshake)
-    limit = await in_tenant(principal.tenant_id, _check, principal, handshake.session_id)
-    connections.belongs_to(seat, principal.tenant_id, limit=limit)
+    owner, room = await in_tenant(principal.tenant_id, _check, principal, handshake.session_id)
+    await take_place(seat, owner, room)
     return principal
 
 
-def _check(principal: Principal, session_id: UUID) -> int | None:
-    """How many sockets the tier allows, once key and session are known to be good. Connecting is a
-    request like any other.
+def _check(principal: Principal, session_id: UUID) -> tuple[Owner, Room]:
+    """Whose socket it is and how many they may have, once key and session are known to be good.
+    Connecting is a request like any other.
     """
     check_still_valid(principal)
     require_request(principal, session_id=session_id)
-    get_session(session_id)
-    return allowance_of(principal.tenant_id).max_sockets
+    return owner_of(get_session(session_id)), room_of(principal.tenant_id)

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from conversations.api.serializers.chat import ChatSendSerializer, TaskIdSerializer
 from conversations.consumers.closing import TooManyFrames
 from conversations.errors import TaskNotFound
+from conversations.key_watch import get_key_watch
 from conversations.models import Task
 from conversations.selectors import get_task
 from conversations.services import PostedMessage, cancel_task, post_message
@@ -73,16 +74,18 @@ def read_frame(message: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Somebody on a socket: their key, and the one session they speak in."""
+    """Somebody on a socket: their key, and the one session they speak in. What the key may do is
+    looked at again with every frame.
+    """
 
     principal: Principal
     session_id: UUID
 
     async def post(self, frame: dict[str, Any]) -> dict[str, Any]:
         """`chat.send`: what `POST /chat/send` does, in this session."""
-        self._require(Scope.CHAT_WRITE)
+        who = self._who_may(Scope.CHAT_WRITE)
         given = _validated(ChatSendSerializer, frame)
-        posted = await in_tenant(self.principal.tenant_id, self._post, given)
+        posted = await in_tenant(who.tenant_id, self._post, who, given)
         return {
             "task_id": str(posted.task.id),
             "message_id": str(posted.message.id),
@@ -91,15 +94,15 @@ class Speaker:
 
     async def cancel(self, frame: dict[str, Any]) -> dict[str, Any]:
         """`chat.cancel`: what `POST /chat/cancel` does, for tasks of this session."""
-        self._require(Scope.TASKS_CONTROL)
+        who = self._who_may(Scope.TASKS_CONTROL)
         given = _validated(TaskIdSerializer, frame)
-        task = await in_tenant(self.principal.tenant_id, self._cancel, given["task_id"])
+        task = await in_tenant(who.tenant_id, self._cancel, who, given["task_id"])
         return {"task_id": str(task.id), "status": task.status, "wanted": task.wanted}
 
-    def _post(self, given: dict[str, Any]) -> PostedMessage:
-        require_request(self.principal, session_id=self.session_id)
+    def _post(self, who: Principal, given: dict[str, Any]) -> PostedMessage:
+        require_request(who, session_id=self.session_id)
         return post_message(
-            principal=self.principal,
+            principal=who,
             message=given["message"],
             session_id=self.session_id,
             agent=given["agent"],
@@ -107,18 +110,20 @@ class Speaker:
             metadata=given["metadata"],
         )
 
-    def _cancel(self, task_id: UUID) -> Task:
+    def _cancel(self, who: Principal, task_id: UUID) -> Task:
         """A ticket is for one session: from its socket no other session's tasks can be reached."""
-        require_request(self.principal, session_id=self.session_id)
+        require_request(who, session_id=self.session_id)
         if get_task(task_id).session_id != self.session_id:
             raise TaskNotFound
-        who = Actor(ActorKind.KEY, str(self.principal.key_id or ""), self.principal.key_name)
-        with acting(who):
+        with acting(Actor(ActorKind.KEY, str(who.key_id or ""), who.key_name)):
             return cancel_task(task_id=task_id)
 
-    def _require(self, scope: Scope) -> None:
-        if not self.principal.may(scope):
+    def _who_may(self, scope: Scope) -> Principal:
+        """The caller, with what they may do now. Raises ScopeMissing."""
+        who = get_key_watch().as_of_now(self.principal)
+        if not who.may(scope):
             raise ScopeMissing(f"This needs the scope {scope}.")
+        return who
 
 
 def request_id_of(frame: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ class TierAdmin(SuperuserAdmin):
                     ("requests_per_minute", "requests_per_session"),
                     ("requests_per_minute_per_key", "requests_per_minute_per_session"),
                     ("max_concurrent_tasks", "claim_priority"),
-                    "max_sockets",
+                    ("max_sockets", "max_sockets_per_user"),
                 ),
                 "description": _("An empty limit means unlimited."),
             },

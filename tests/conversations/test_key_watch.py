@@ -118,11 +118,11 @@ async def test_many_sockets_cost_one_query(acme: House, monkeypatch: pytest.Monk
     monkeypatch.setattr(key_watch, "CHECK_SECONDS", 0.02)
     asked: list[int] = []
 
-    def find_faults(key_ids: list[Any]) -> dict[Any, Any]:
+    def find_rights(key_ids: list[Any]) -> dict[Any, Any]:
         asked.append(len(key_ids))
         return {}
 
-    monkeypatch.setattr(key_watch, "find_faults", find_faults)
+    monkeypatch.setattr(key_watch, "find_rights", find_rights)
     watch = KeyWatch()
     principals = await sync_to_async(_principals)(acme, 2)
     managers = [watch.watch(principals[number % 2], Heard()) for number in range(100)]

@@ -1,11 +1,18 @@
-import pytest
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
 
+import pytest
+from asgiref.sync import sync_to_async
+
+from conversations import key_watch
 from conversations.models import Message, Session
-from tenants.models import TierOverride
+from tenants.models import ApiKey, TierOverride
 from tenants.scope import in_tenant, tenant_scope
 from tests.callers import Caller, assert_problem, make_key
 from tests.cast import House, make_session
-from tests.conversations.sockets import connect, key_of
+from tests.conversations.sockets import Socket, connect, key_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,6 +50,55 @@ async def test_a_message_beyond_the_limit_is_refused_and_the_socket_stays_open(
         await socket.read_until("pong")
     messages = await in_tenant(acme.id, lambda: [row.content for row in Message.objects.all()])
     assert messages == ["uno"]
+
+
+async def test_one_customers_sockets_leave_room_for_other_customers(acme: House) -> None:
+    await limit(acme, "max_sockets_per_user", 1)
+    names = ("ana", "ana", "luis", "", "")
+    anas, anas_too, luis, nobodys, others = await in_tenant(acme.id, sessions_of, acme, names)
+    key = await key_of(acme)
+    async with AsyncExitStack() as stack:
+        for session in (anas, luis, nobodys, others):
+            path = f"/ws/acme/{session.id}"
+            socket = await stack.enter_async_context(connect(path, key=key))
+            await socket.say(type="ping")
+            await socket.read_until("pong")
+        for session in (anas_too, nobodys):
+            async with connect(f"/ws/acme/{session.id}", key=key) as refused:
+                assert await refused.read_refusal() == ("sockets_exhausted", 4429)
+        # A stream takes a place like a socket.
+        url = f"/api/v1/sessions/{anas_too.id}/stream"
+        answer = await sync_to_async(Caller(key).get)(url)
+        assert_problem(answer, 429, "sockets_exhausted")
+
+
+def sessions_of(house: House, names: Sequence[str]) -> list[Session]:
+    return [make_session(house.tenant, user_ref=name) for name in names]
+
+
+async def test_what_a_key_loses_it_loses_on_open_sockets(
+    acme: House, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_watch, "CHECK_SECONDS", 0.02)
+    async with connect(f"/ws/acme/{session.id}", key=await key_of(acme)) as socket:
+        await socket.say(type="chat.send", message="uno")
+        await socket.read_until("chat.accepted")
+        await in_tenant(acme.id, lambda: ApiKey.objects.update(scopes=["tasks:read"]))
+        told: dict[str, Any] = {"type": ""}
+        async with asyncio.timeout(5):
+            while told["type"] != "error":
+                await socket.say(type="chat.send", message="dos")
+                told = await answer_on(socket)
+                await asyncio.sleep(0.05)
+        assert told["data"]["code"] == "scope_missing"
+        await socket.say(type="ping")
+        await socket.read_until("pong")
+
+
+async def answer_on(socket: Socket) -> dict[str, Any]:
+    while (frame := await socket.read())["type"] not in {"chat.accepted", "error"}:
+        pass
+    return frame
 
 
 def test_an_event_stream_is_a_request(acme: House, session: Session) -> None:

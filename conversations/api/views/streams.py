@@ -9,15 +9,16 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from conversations import selectors
+from conversations.connection_room import owner_of, room_of
 from conversations.connections import connections
 from conversations.cursor import parse_cursor
 from conversations.event_stream import CONTENT_TYPE, EventStream, Followed
+from conversations.models import Session
 from conversations.watcher import LATEST
 from orkesta.api.endpoint import Endpoint
 from orkesta.api.openapi import problems
 from orkesta.errors import MalformedCursor
 from orkesta.middleware import current_request_id
-from tenants.allowances import allowance_of
 from tenants.authentication import principal_of
 from tenants.principals import Scope
 
@@ -49,12 +50,13 @@ class TaskStreamView(Endpoint):
     def get(self, request: Request, task_id: UUID) -> HttpResponseBase:
         task = selectors.get_task(task_id)
         first, last = selectors.task_seqs(task_id)
-        cursor = _cursor(request, session_id=task.session_id)
+        session = selectors.get_session(task.session_id)
+        cursor = _cursor(request, session)
         if cursor and task.is_terminal and parse_cursor(cursor).seq >= last:
             return HttpResponse(status=204)
         return _respond(
             request,
-            session_id=task.session_id,
+            session,
             task_id=task_id,
             cursor=cursor or str(max(0, first - 1)),
         )
@@ -77,17 +79,16 @@ class SessionStreamView(Endpoint):
         responses=_STREAM | problems(400, 404, 429),
     )
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
-        cursor = _cursor(request, session_id=session_id)
-        return _respond(request, session_id=session_id, cursor=cursor)
+        session = selectors.get_session(session_id)
+        return _respond(request, session, cursor=_cursor(request, session))
 
     def head(self, request: Request, session_id: UUID) -> HttpResponseBase:
         selectors.get_session(session_id)
         return HttpResponse(content_type=CONTENT_TYPE)
 
 
-def _cursor(request: Request, *, session_id: UUID) -> str:
+def _cursor(request: Request, session: Session) -> str:
     """Where the client stands; empty when it does not say. Raises MalformedCursor."""
-    session = selectors.get_session(session_id)
     cursor = request.headers.get("Last-Event-ID") or request.query_params.get("cursor", "")
     if cursor == LATEST:
         return str(session.last_seq)
@@ -97,19 +98,20 @@ def _cursor(request: Request, *, session_id: UUID) -> str:
 
 
 def _respond(
-    request: Request, *, session_id: UUID, cursor: str, task_id: UUID | None = None
+    request: Request, session: Session, *, cursor: str, task_id: UUID | None = None
 ) -> StreamingHttpResponse:
     """The stream. Raises SocketsExhausted, while that can still be said with a status."""
     principal = principal_of(request)
-    limit = allowance_of(principal.tenant_id).max_sockets
+    owner, room = owner_of(session), room_of(principal.tenant_id)
     connections.check_room()
-    connections.check_tenants_room(principal.tenant_id, limit=limit)
+    connections.check_owners_room(owner, room)
     followed = Followed(
         principal,
-        session_id,
+        session.pk,
+        owner,
+        room,
         cursor,
         task_id=task_id,
-        max_sockets=limit,
         request_id=current_request_id(),
     )
     return StreamingHttpResponse(
