@@ -2,7 +2,7 @@
 
 from django.db.models import Prefetch, QuerySet
 
-from routing.models import Agent, AgentTool, Tool
+from routing.models import Agent, AgentTool, McpServer, Tool
 
 
 def list_agents() -> QuerySet[Agent]:
@@ -16,6 +16,10 @@ def list_agents() -> QuerySet[Agent]:
 
 def list_tools() -> QuerySet[Tool]:
     return Tool.objects.select_related("mcp_server").order_by("name")
+
+
+def list_mcp_servers() -> QuerySet[McpServer]:
+    return McpServer.objects.order_by("name")
 
 
 def has_active_agent(slug: str) -> bool:

@@ -37,7 +37,8 @@ from routing.models import Agent, LLMEndpoint, McpServer, RoutingRule
 from routing.polite import polite_answer
 from routing.rules import Rule, compile_condition, know_each_other
 from routing.tools.building import read_tools
-from routing.tools.of_servers import read_server_tools, with_server_tools
+from routing.tools.of_servers import read_server_tools, servers_of, with_server_tools
+from routing.tools.server_words import block_of, read_words
 from routing.tools.values import ToolSnapshot
 from routing.webhook_agents import WebhookTarget
 from tenants.models import Tenant
@@ -97,6 +98,8 @@ class AgentSnapshot:
     failure_answer: str | None = None
     webhook: WebhookTarget | None = None
     instructions: str = ""
+    #: What the servers of its tools say, as approved and quoted.
+    server_words: str = ""
     challenger: Challenger | None = None
 
     def prompt_in(self, session_id: UUID) -> PromptSnapshot | None:
@@ -201,14 +204,20 @@ def _read(tenant: Tenant) -> TenantSnapshot:
     tools, challengers = read_tools(tenant.time_zone), _challengers()
     servers = {server.pk for row in rows if (server := server_of(row))}
     of_servers = read_server_tools(servers, tenant.time_zone)
+    used = {
+        row.pk: with_server_tools(
+            tools.get(row.pk, ()),
+            of_servers.get(row.mcp_server_id, ()) if row.mcp_server_id else (),
+        )
+        for row in rows
+    }
+    words = read_words(servers | {one for mine in used.values() for one in servers_of(mine)})
     agents = {
         row.slug: _agent_snapshot(
             row,
             _target(_endpoint_of(row, endpoints, default), row.llm, endpoints, agent=row),
-            tools=with_server_tools(
-                tools.get(row.pk, ()),
-                of_servers.get(row.mcp_server_id, ()) if row.mcp_server_id else (),
-            ),
+            tools=used[row.pk],
+            words=words,
             challenger=challengers.get(row.prompt_id) if row.prompt_id else None,
         )
         for row in rows
@@ -251,8 +260,10 @@ def _agent_snapshot(
     target: LLMTarget | None,
     *,
     tools: tuple[ToolSnapshot, ...],
+    words: Mapping[UUID, str],
     challenger: Challenger | None,
 ) -> AgentSnapshot:
+    server = server_of(row)
     versions: list[PromptVersion] = getattr(row.prompt, "published", [])
     return AgentSnapshot(
         slug=row.slug,
@@ -273,7 +284,8 @@ def _agent_snapshot(
         answer_hours=row.answer_hours,
         may_hand_off=row.may_hand_off,
         failure_answer=row.failure_answer,
-        instructions=server.instructions if (server := server_of(row)) else "",
+        instructions=server.instructions if server else "",
+        server_words=block_of(words, servers_of(tools) | ({server.pk} if server else set())),
         webhook=_webhook(row) if row.kind == Agent.Kind.WEBHOOK else None,
         challenger=challenger,
     )

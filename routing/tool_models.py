@@ -52,6 +52,14 @@ class ToolState(models.TextChoices):
     MISSING = "missing", _("Gone from its server")
 
 
+class WordsState(models.TextChoices):
+    """What has become of what a server says of itself."""
+
+    NONE = "none", _("Nothing is told")
+    APPROVED = "approved", _("Told to agents")
+    WAITING = "waiting", _("Changed: waits for approval")
+
+
 _TIMEOUT: Final = [MinValueValidator(0.1), MaxValueValidator(MAX_TOOL_SECONDS)]
 
 
@@ -94,6 +102,11 @@ class McpServer(TenantModel):
         max_length=MAX_DESCRIPTION_CHARS,
         help_text=_("What its MCP agents are told beside their prompt: how to use its tools."),
     )
+    #: What the server says of itself: as a person approved it, and another text that waits for it.
+    own_words = models.TextField(blank=True, editable=False)
+    own_words_hash = models.CharField(max_length=64, blank=True, editable=False)
+    offered_words = models.TextField(blank=True, editable=False)
+    do_words_wait = models.BooleanField(default=False, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     synced_at = models.DateTimeField(_("synced"), null=True, editable=False)
     sync_error = models.CharField(_("last error"), max_length=500, blank=True, editable=False)
@@ -109,6 +122,13 @@ class McpServer(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def words_state(self) -> WordsState:
+        """What has become of the server's own words."""
+        if self.do_words_wait:
+            return WordsState.WAITING
+        return WordsState.APPROVED if self.own_words else WordsState.NONE
 
     def set_secret(self, plain: str) -> None:
         """Seal `plain` into this row, which the caller saves. An empty string removes it."""

@@ -20,6 +20,7 @@ class AuditAction(models.TextChoices):
     KEY_ROTATED = "key_rotated", _("key rotated")
     KEY_REVOKED = "key_revoked", _("key revoked")
     PUBLISHED = "published", _("version published")
+    APPROVED = "approved", _("change approved")
     BUDGET_SET = "budget_set", _("budget set")
     TASK_CANCELLED = "task_cancelled", _("task cancelled")
     TASK_PAUSED = "task_paused", _("task paused")

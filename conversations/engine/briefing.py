@@ -19,7 +19,9 @@ def brief(
     note = note_for(state) if is_other else state.note
     own = told(task.snapshot, agent, prompt, user_name=task.user_name, context=task.context)
     system = "\n\n".join(
-        part for part in (own, agent.instructions, _said_earlier(task), note) if part
+        part
+        for part in (own, agent.instructions, agent.server_words, _said_earlier(task), note)
+        if part
     )
     first = task.turns_before(MAX_WINDOWS * agent.history_turns)
     return [

@@ -19,9 +19,11 @@ from orkesta.errors import OrkestaError
 from routing.admin.breakers import BreakerAdmin
 from routing.admin.fields import LinesField
 from routing.admin.secrets import SecretForm
+from routing.admin.server_words import words_shown
 from routing.models import McpServer, Tool
 from routing.tool_models import ToolState
 from routing.tools.offers import SyncReport, activate_tools
+from routing.tools.server_words import approve_words
 from routing.tools.syncing import sync_server
 from tenants.models import Membership
 
@@ -107,9 +109,16 @@ class McpServerAdmin(BreakerAdmin):
         return rows.annotate(tool_count=Count("tools"))
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.sync))
-        address = path("<path:object_id>/sync/", view, name="routing_mcpserver_sync")
-        return [address, *super().get_urls()]
+        views = (("sync", self.sync), ("approve", self.approve))
+        addresses = [
+            path(
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"routing_mcpserver_{name}",
+            )
+            for name, view in views
+        ]
+        return [*addresses, *super().get_urls()]
 
     def change_view(
         self,
@@ -118,9 +127,10 @@ class McpServerAdmin(BreakerAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        tools = list(Tool.objects.filter(mcp_server=self.get_object(request, object_id)))
+        row = self.get_object(request, object_id)
+        tools = list(Tool.objects.filter(mcp_server=row))
         new = sum(tool.state is ToolState.INACTIVE for tool in tools)
-        context = {"server_tools": tools, "new_tools": new}
+        context = {"server_tools": tools, "new_tools": new, "words": words_shown(row)}
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def save_model(self, request: HttpRequest, obj: McpServer, form: Any, change: bool) -> None:
@@ -144,13 +154,26 @@ class McpServerAdmin(BreakerAdmin):
             self._sync(request, row)
         return HttpResponseRedirect(reverse("admin:routing_mcpserver_change", args=[row.pk]))
 
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let agents be told what the server says of itself now, as the person has read it."""
+        row = self.get_object(request, object_id)
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        try:
+            approve_words(server=row, seen=request.POST.get("seen", ""))
+            self.message_user(request, gettext("Agents are told the new text."), messages.SUCCESS)
+        except OrkestaError as exc:
+            self.message_user(request, exc.message, messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:routing_mcpserver_change", args=[row.pk]))
+
     def _sync(self, request: HttpRequest, row: McpServer) -> None:
         try:
             report = sync_server(server=row)
         except OrkestaError as exc:
             self.message_user(request, exc.message, messages.ERROR)
             return
-        level = messages.WARNING if report.changed or report.refused else messages.SUCCESS
+        is_odd = report.changed or report.refused or report.has_new_words
+        level = messages.WARNING if is_odd else messages.SUCCESS
         self.message_user(request, _told(report), level)
 
     @display(description=_("address"))

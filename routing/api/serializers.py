@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from orkesta.api.fields import Body, OptionalText, Text
-from routing.models import Agent, Tool
-from routing.tool_models import KINDS, RECOVERIES, RISKS, ToolState
+from routing.models import Agent, McpServer, Tool
+from routing.tool_models import KINDS, RECOVERIES, RISKS, ToolState, WordsState
 from routing.tools.openapi import MAX_DOCUMENT_CHARS, MAX_OPERATIONS
 
 
@@ -44,6 +44,31 @@ class ToolSerializer(serializers.Serializer[Any]):
 
     def get_mcp_server(self, tool: Tool) -> str | None:
         return tool.mcp_server.slug if tool.mcp_server else None
+
+
+class ServerWordsSerializer(serializers.Serializer[Any]):
+    """What a server says of itself. Agents are told `approved`, and nothing else."""
+
+    state = serializers.ChoiceField(WordsState.choices, source="words_state")
+    approved = serializers.CharField(source="own_words", help_text="Empty: nothing is told.")
+    offered = serializers.SerializerMethodField(
+        help_text="What it says now, where that waits for approval in the admin; else null."
+    )
+
+    def get_offered(self, server: McpServer) -> str | None:
+        return server.offered_words if server.do_words_wait else None
+
+
+class McpServerSerializer(serializers.Serializer[Any]):
+    """A server of the Model Context Protocol, whose tools agents use."""
+
+    slug = serializers.CharField(help_text="Names of its tools begin with it.")
+    name = serializers.CharField()
+    transport = serializers.ChoiceField(McpServer.Transport.choices)
+    is_active = serializers.BooleanField()
+    synced_at = serializers.DateTimeField(allow_null=True)
+    sync_error = serializers.CharField(help_text="Why the last sync failed; empty if it did not.")
+    instructions = ServerWordsSerializer(source="*")
 
 
 class ToolImportBodySerializer(Body):

@@ -8,11 +8,12 @@ from orkesta.api.endpoint import Endpoint, answer_page, read_body
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from routing.api.serializers import (
     AgentSerializer,
+    McpServerSerializer,
     ToolImportBodySerializer,
     ToolImportSerializer,
     ToolSerializer,
 )
-from routing.selectors import list_agents, list_tools
+from routing.selectors import list_agents, list_mcp_servers, list_tools
 from routing.tools.importing import chosen_of, import_operations
 from routing.tools.openapi import read_operations
 from tenants.idempotency import idempotent
@@ -48,6 +49,22 @@ class ToolListView(Endpoint):
     )
     def get(self, request: Request) -> Response:
         return answer_page(list_tools(), ToolSerializer, request)
+
+
+class McpServerListView(Endpoint):
+    required_scopes = {"GET": Scope.AGENTS_READ}
+
+    @extend_schema(
+        operation_id="mcp_servers_list",
+        summary="List the MCP servers, newest first",
+        description="How their last sync went, and whether what they say of themselves waits for "
+        "approval. Neither addresses nor secrets are told.",
+        tags=["agents"],
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(McpServerSerializer)} | problems(400, 422),
+    )
+    def get(self, request: Request) -> Response:
+        return answer_page(list_mcp_servers(), McpServerSerializer, request)
 
 
 class ToolImportView(Endpoint):

@@ -66,6 +66,7 @@ def build_tool(row: Tool, time_zone: str) -> ToolSnapshot:
         kind=ToolKind(row.kind),
         checker=compile_schema(row.parameters),
         output_checker=compile_schema(output) if output else None,
+        server_id=row.mcp_server_id,
     )
 
 

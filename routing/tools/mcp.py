@@ -24,6 +24,7 @@ from routing.tools.mcp_session import (
     TooManyTools,
     call_tool,
     list_tools,
+    own_words,
 )
 from routing.tools.mcp_target import McpTarget
 from routing.tools.offers import Offer, quarantine_changed, read_offer
@@ -114,12 +115,21 @@ class McpCaller:
         raise ToolFailed(f"{tool.name} is an MCP tool: nobody can ask what became of a call.")
 
 
-async def offered_tools(target: McpTarget) -> list[mcp_types.Tool]:
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The tools of a server, and what it says of itself."""
+
+    tools: Sequence[mcp_types.Tool]
+    words: str
+
+
+async def offered_by(target: McpTarget) -> Offered:
     """What a server offers now, by a session opened for it. Raises ToolFailed."""
     pool = tool_connections().mcp
     pool.retire(target, pool.session(target))
     try:
-        return await _listed(target)
+        tools = await _listed(target)
+        return Offered(tools, await ask_server(target, own_words, may_repeat=True))
     except ToolRetry as exc:
         raise ToolFailed(exc.message) from None
 

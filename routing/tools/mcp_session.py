@@ -165,6 +165,11 @@ def _command(target: McpTarget) -> Any:
     return stdio_client(StdioServerParameters(command=program, args=arguments))
 
 
+async def own_words(session: ClientSession) -> str:
+    """What the server said of itself when the session was opened."""
+    return session.instructions or ""
+
+
 async def list_tools(session: ClientSession) -> list[mcp_types.Tool]:
     """Every tool of the server. Raises TooManyTools for more than `MAX_TOOLS`, or no end."""
     found: list[mcp_types.Tool] = []

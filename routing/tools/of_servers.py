@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from orkesta.errors import OrkestaError
@@ -36,6 +36,11 @@ def read_server_tools(
         if row.mcp_server is not None:
             found[row.mcp_server.pk].append(tool)
     return {server_id: tuple(tools) for server_id, tools in found.items()}
+
+
+def servers_of(tools: Iterable[ToolSnapshot]) -> set[UUID]:
+    """The servers whose tools these are."""
+    return {tool.server_id for tool in tools if tool.server_id is not None}
 
 
 def with_server_tools(

@@ -19,8 +19,11 @@ from orkesta.errors import StateConflict
 from routing.llm.storable import storable
 from routing.tool_models import MAX_DESCRIPTION_CHARS, McpServer, Tool
 from routing.tools.schema import SchemaInvalid, check_parameters, check_schema, hash_of
+from routing.tools.server_words import compare_words
 from routing.tools.storing import storable_data
 from routing.tools.values import Recovery, Risk, ToolKind
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration
 
 if TYPE_CHECKING:
@@ -67,6 +70,8 @@ class SyncReport:
     missing: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    #: What the server says of itself waits for approval.
+    has_new_words: bool = False
 
 
 def read_offer(tool: "mcp_types.Tool") -> Offer:
@@ -111,12 +116,17 @@ def _recovery_of(hints: "mcp_types.ToolAnnotations") -> Recovery:
 
 @transaction.atomic
 def apply_offers(
-    *, server: McpServer, offered: Sequence["mcp_types.Tool"], activate_new: bool = False
+    *,
+    server: McpServer,
+    offered: Sequence["mcp_types.Tool"],
+    words: str | None = None,
+    activate_new: bool = False,
 ) -> SyncReport:
     """Bring the tools of `server` up to date with what it offers, and touch the configuration.
 
     New ones become rows, switched off unless `activate_new`; changed ones are quarantined with the
     new version beside the approved one; one that is back to its approved version leaves quarantine.
+    So it goes with `words`, what the server says of itself; None means that nobody asked.
     """
     report = SyncReport()
     rows = {row.remote_name: row for row in server.tools.select_for_update()}
@@ -136,10 +146,19 @@ def apply_offers(
     for row in rows.values():
         Tool.objects.filter(pk=row.pk).update(is_missing=True)
         report.missing.append(row.remote_name)
-    server.synced_at, server.sync_error = timezone.now(), ""
-    server.save(update_fields=["synced_at", "sync_error"])
+    _note_sync(server, words, report)
     touch_configuration(server.tenant_id)
     return report
+
+
+def _note_sync(server: McpServer, words: str | None, report: SyncReport) -> None:
+    row = McpServer.objects.select_for_update().get(pk=server.pk)
+    if words is not None:
+        report.has_new_words = not compare_words(server=row, said=words)
+    row.synced_at, row.sync_error = timezone.now(), ""
+    row.save(update_fields=["synced_at", "sync_error", "offered_words", "do_words_wait"])
+    server.synced_at, server.sync_error = row.synced_at, row.sync_error
+    server.offered_words, server.do_words_wait = row.offered_words, row.do_words_wait
 
 
 def _compare(row: Tool, offer: Offer) -> bool:
@@ -199,8 +218,10 @@ def approve_offer(*, tool: Tool) -> Tool:
     row.description, row.parameters = offered["description"], offered["parameters"]
     row.output_schema = offered["output_schema"]
     row.pinned_hash = hash_of(row.remote_name, row.description, row.parameters)
+    changes = {"description": (tool.description, row.description)}
     row.is_quarantined, row.offered = False, None
     row.save()
+    record(AuditAction.APPROVED, row, changes)
     touch_configuration(row.tenant_id)
     return row
 

@@ -18,8 +18,6 @@ from routing.tools.running import run_tool
 from routing.tools.values import ToolContext, ToolResult, ToolSnapshot
 
 if TYPE_CHECKING:
-    import mcp_types
-
     from routing.tools import mcp
 else:  # with the first server that is asked
     mcp = deferred("routing.tools.mcp")
@@ -30,17 +28,19 @@ def sync_server(*, server: McpServer, activate_new: bool = False) -> SyncReport:
     and keeps the reason with the server.
     """
     try:
-        offered = async_to_sync(_offered)(server)
+        found = async_to_sync(_offered)(server)
     except ToolError as exc:
         server.sync_error = exc.message[:500]
         server.save(update_fields=["sync_error"])
         raise
-    return apply_offers(server=server, offered=offered, activate_new=activate_new)
+    return apply_offers(
+        server=server, offered=found.tools, words=found.words, activate_new=activate_new
+    )
 
 
-async def _offered(server: McpServer) -> "list[mcp_types.Tool]":
+async def _offered(server: McpServer) -> "mcp.Offered":
     try:
-        return await mcp.offered_tools(build_target(server))
+        return await mcp.offered_by(build_target(server))
     finally:
         await close_connections()
 

@@ -98,3 +98,5 @@ class ToolSnapshot:
     kind: ToolKind = ToolKind.BUILTIN
     checker: Checker | None = None
     output_checker: Checker | None = None
+    #: The MCP server whose tool it is.
+    server_id: UUID | None = None

@@ -20,13 +20,16 @@ DRIP_SECONDS = 0.02
 
 @dataclass
 class Shelf:
-    """What the honest server sells; a test changes `description` to pull the rug."""
+    """What the honest server sells, and `says` of itself; a test changes `description` to pull the
+    rug.
+    """
 
     description: str = "The price of an article."
+    says: str = ""
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def server(self) -> MCPServer:
-        server: MCPServer = MCPServer("shop")
+        server: MCPServer = MCPServer("shop", instructions=self.says or None)
 
         async def price(sku: str, quantity: int = 1) -> dict[str, Any]:
             self.calls.append({"sku": sku, "quantity": quantity})

@@ -10,7 +10,7 @@ from django.test import Client
 from conversations.models import Message, Session, Task
 from conversations.services import BatchRequest, post_batch
 from orkesta.addresses import Address, addresses
-from routing.models import Tool
+from routing.models import McpServer, Tool
 from tenants.principals import Principal, Scope
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
@@ -58,7 +58,15 @@ MADE_FROM_NOTHING = {
     "keys",
 }
 #: Addresses that take neither a parameter nor an id in the body.
-LISTS = {"tasks", "inputs", "agents", "batches", "prompts", "tools"} | MADE_FROM_NOTHING
+LISTS = {
+    "tasks",
+    "inputs",
+    "agents",
+    "batches",
+    "prompts",
+    "tools",
+    "mcp-servers",
+} | MADE_FROM_NOTHING
 CANARY = "canary-of-the-rival"
 
 API = [found for found in addresses("api/v1/") if found.name not in OPEN]
@@ -102,6 +110,7 @@ def theirs(rival: House) -> Rows:
         )
         task = batch.tasks.get()
         Tool.objects.create(name=CANARY, description=CANARY)
+        McpServer.objects.create(slug="shop", name=CANARY)
         key, _ = issue_api_key(tenant=rival.tenant, name=CANARY, scopes=Scope)
     make_waiting(rival, CANARY)
     ids = (task.session_id, task.id, batch.id, task.question_id)

@@ -5,7 +5,7 @@ import pytest
 from orkesta.crypto import Secret
 from routing.errors import ToolError, ToolFailed, ToolRetry, ToolTimeout
 from routing.tools import Recovery, Risk, run_tool
-from routing.tools.mcp import KEY_IN_META, offered_tools
+from routing.tools.mcp import KEY_IN_META, offered_by
 from tests.fakes.mcp_servers import HostileMcp, serve_hostile
 from tests.routing.tool_calls import a_call, mcp_target, mcp_tool
 
@@ -56,7 +56,7 @@ async def test_a_list_of_tools_is_bounded_in_time_and_size(behaviour: str) -> No
     async with serve_hostile(HostileMcp(behaviour)) as url:
         started = perf_counter()
         with pytest.raises(ToolFailed):
-            await offered_tools(mcp_target(url, timeout_seconds=1.0))
+            await offered_by(mcp_target(url, timeout_seconds=1.0))
         assert perf_counter() - started < 5
 
 
@@ -136,4 +136,4 @@ async def test_no_call_is_made_again_after_its_time() -> None:
 
 async def test_a_list_that_fails_for_a_moment_is_asked_for_again() -> None:
     async with serve_hostile(HostileMcp("list_gateway", times=2)) as url:
-        assert len(await offered_tools(mcp_target(url, timeout_seconds=10.0))) == 1
+        assert len((await offered_by(mcp_target(url, timeout_seconds=10.0))).tools) == 1
