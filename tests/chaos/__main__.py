@@ -22,6 +22,7 @@ from tests.chaos.storm import Storm
 from tests.chaos.streams import Restarts, stream_storm
 from tests.production.cluster import Cluster
 from tests.production.postgres import MortalPostgres
+from tests.production.till import Till
 from tests.production.upstream import Upstream
 from tests.services import Valkey
 
@@ -48,7 +49,8 @@ def set_up(**settings: str) -> Iterator[tuple[Cluster, MortalPostgres, Valkey]]:
 
 def production(args: argparse.Namespace) -> int:
     """Two web servers and some workers; all of them but the web servers die."""
-    with set_up() as (cluster, postgres, valkey):
+    with set_up() as (cluster, postgres, valkey), Till() as till:
+        cluster.furnish(till.url)
         webs = [cluster.wait_for_web(cluster.start_web()) for _ in range(2)]
         cluster.keep_workers(args.workers)
         adversary = Adversary(cluster, postgres, valkey, num_workers=args.workers)
@@ -57,7 +59,7 @@ def production(args: argparse.Namespace) -> int:
         )
         size = {"seed": args.seed, "num_tasks": args.tasks, "num_talkers": 12}
         ports = [web.port for web in webs]
-        storm = storm_over(cluster, adversary, faults, ports, **size, max_unfinished=120)
+        storm = storm_over(cluster, till, faults, ports, **size, max_unfinished=120)
         broken = tell(storm, cluster.upstream)
         say(f"writes fenced: {adversary.num_fenced()}")
         return broken or int(args.freezes > 0 and not adversary.num_fenced())
@@ -114,13 +116,16 @@ def tell(storm: Storm, upstream: Upstream) -> int:
     """Let it rage, and report."""
     seconds = storm.rage(seconds_to_settle=SETTLE_SECONDS)
     history = storm.history
-    steps = storm.rows("SELECT count(*) FROM conversations_step")[0][0]
+    kinds = dict(storm.rows("SELECT kind, count(*) FROM conversations_step GROUP BY kind"))
+    steps = sum(kinds.values())
     attempts = storm.rows("SELECT max(attempt), sum(attempt - 1) FROM conversations_task")[0]
     calls = upstream.answers.total() + upstream.decisions.total()
     say(f"seed {storm.seed}: {len(history.acknowledged)} tasks, {steps} steps, {seconds:.0f} s")
     say(f"faults: {len(storm.faults)}; claims beyond the first: {attempts[1]}, most {attempts[0]}")
     say(f"requests repeated: {history.num_repeats}, answered {sorted(history.statuses)}")
-    say(f"calls of the upstream beyond one per step: {calls - steps}")
+    say(f"calls of the upstream beyond one per step: {calls - steps + kinds.get('tool', 0)}")
+    charged, asked = len(storm.till.charged), storm.till.asked.total()
+    say(f"side effects: {charged}; asked for again with the same key: {asked - charged}")
     broken = storm.broken_promises()
     say(f"promises broken: {len(broken)}")
     for fault in broken[:20]:

@@ -5,11 +5,12 @@ It speaks plain SQL, so that it shares nothing with the code it judges, and runs
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from tests.chaos.history import History
-from tests.production.upstream import answer_to
+from tests.production.till import Till
+from tests.production.upstream import answer_to, tools_in
 
 COMPLETED: Final = ("completed", "")
 
@@ -17,13 +18,16 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 TERMINAL: Final = {"completed", "failed", "cancelled"}
 
 
-def faults_in(history: History, rows: Rows) -> list[str]:
-    """Every promise that was broken, in words; empty when all were kept."""
+def faults_in(history: History, rows: Rows, till: Till | None = None) -> list[str]:
+    """Every promise that was broken, in words; empty when all were kept. With a till also those
+    about what happened outside.
+    """
     return [
         *_of_tasks(history, rows),
         *_of_messages(history, rows),
         *_of_events(rows),
         *_of_steps(rows),
+        *([*_of_calls(history, rows), *_of_effects(rows, till)] if till else []),
     ]
 
 
@@ -88,6 +92,41 @@ def _of_steps(rows: Rows) -> list[str]:
         for id_, count in rows("SELECT id, num_steps FROM conversations_task")
         if numbers[_id(id_)] != list(range(1, count + 1))
     ]
+
+
+def _of_calls(history: History, rows: Rows) -> list[str]:
+    """Each call that was asked for is one step, which has succeeded, in the order of the asking."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for task_id, status, _, call in _calls(rows):
+        found[_id(task_id)].append(call if status == "succeeded" else f"{call} {status}")
+    return [
+        f"calls of {told.text}: {found[_id(told.task_id)]}"
+        for told in history.acknowledged
+        if found[_id(told.task_id)] != tools_in(told.text)
+    ]
+
+
+def _of_effects(rows: Rows, till: Till) -> list[str]:
+    """Outside, a call may arrive more than once, but with one key only: the one that is written
+    down. So each has one effect, and nothing has an effect of which nobody knows.
+    """
+    written = Counter(
+        key for _, status, key, call in _calls(rows) if status == "succeeded" and call != "price"
+    )
+    return [
+        *(f"no effect of {key}" for key in written.keys() - till.charged),
+        *(f"an effect that is not written down: {key}" for key in till.charged - written.keys()),
+        *(f"{times} steps with the key {key}" for key, times in written.items() if times > 1),
+    ]
+
+
+def _calls(rows: Rows) -> Iterator[tuple[str, str, str, str]]:
+    """Task, status, key and name of each."""
+    for task_id, status, input_ in rows(
+        "SELECT task_id, status, input FROM conversations_step WHERE kind = 'tool' ORDER BY number"
+    ):
+        call = json.loads(input_) if isinstance(input_, str) else input_
+        yield task_id, status, call["idempotency_key"], call["name"]
 
 
 def _id(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from bench.processes import Child, clean_environment, free_port, run, running, wait_for_port
 from tests.chaos.storm import Fault, Storm
 from tests.production.cluster import SETTINGS, kill
+from tests.production.till import Till
 from tests.production.upstream import Upstream
 
 
@@ -20,6 +21,7 @@ class Installation:
 
     directory: Path
     upstream: Upstream
+    till: Till
     stack: ExitStack
     port: int = field(default_factory=free_port)
     num_started: int = 0
@@ -38,6 +40,8 @@ class Installation:
         run(["manage.py", "migrate", "--verbosity", "0"], env=self.environment)
         tenant = run(["-m", "bench.tenant", "--llm", self.upstream.base_url], env=self.environment)
         self.key = json.loads(tenant)["key"]
+        furnish = ["-m", "tests.production.furnish", "--till", self.till.url]
+        run(furnish, env=self.environment)
         self.start()
 
     def start(self) -> None:
@@ -60,12 +64,12 @@ class Installation:
     def storm(self, *, kills: int, seed: int, num_tasks: int) -> Storm:
         faults: list[Fault] = [self.kill] * kills
         url = f"http://127.0.0.1:{self.port}"
-        return Storm([url], self.key, self.rows, faults, seed, num_tasks)
+        return Storm([url], self.key, self.rows, self.till, faults, seed, num_tasks)
 
 
 @contextmanager
 def installation(directory: Path) -> Iterator[Installation]:
-    with Upstream() as upstream, ExitStack() as stack:
-        made = Installation(directory, upstream, stack)
+    with Upstream() as upstream, Till() as till, ExitStack() as stack:
+        made = Installation(directory, upstream, till, stack)
         made.prepare()
         yield made

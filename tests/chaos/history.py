@@ -73,8 +73,11 @@ class Talker:
                 self.history.note(told)
 
     def _text(self, number: int) -> str:
+        """Five steps: who answers, the calls, one, the other, the answer. Six where one falls."""
         slow = self.random.choice((0.0, 0.05, 0.3))
-        return f"mensaje [fall] [think:{slow}] [slow:{slow}] #{number}"
+        fall = self.random.choice(("", "", "", "[fall] "))
+        tool = self.random.choice(("charge_idempotent", "charge_check"))
+        return f"mensaje {fall}[think:{slow}] [slow:{slow}] [call:price,{tool}] #{number}"
 
     def _insist(self, client: httpx2.Client, text: str, session_id: str | None) -> Acknowledged:
         body = {"message": text} | ({"session_id": session_id} if session_id else {})

@@ -11,6 +11,7 @@ from orkesta.failpoints import Failpoint
 from tests.chaos.storm import Fault, Storm, freeze, num_fenced
 from tests.production.cluster import Cluster, kill, wait_for_worker, wait_until
 from tests.production.postgres import MortalPostgres
+from tests.production.till import Till
 from tests.services import Valkey
 
 #: Longer than the lease (2 s) and the pause until another worker looks (2 s).
@@ -96,7 +97,7 @@ class Adversary:
 
 
 def storm_over(
-    cluster: Cluster, adversary: Adversary, faults: list[Fault], ports: list[int], **size: int
+    cluster: Cluster, till: Till, faults: list[Fault], ports: list[int], **size: int
 ) -> Storm:
     urls = [f"http://127.0.0.1:{port}" for port in ports]
-    return Storm(urls, cluster.key, cluster.rows, faults, **size)
+    return Storm(urls, cluster.key, cluster.rows, till, faults, **size)

@@ -12,6 +12,7 @@ from typing import Final
 from bench.processes import Child
 from tests.chaos.checker import Rows, faults_in
 from tests.chaos.history import History, Talker
+from tests.production.till import Till
 
 UNFINISHED: Final = (
     "SELECT count(*) FROM conversations_task WHERE status IN ('queued', 'processing')"
@@ -26,6 +27,7 @@ class Storm:
     urls: Sequence[str]
     key: str
     rows: Rows
+    till: Till
     faults: list[Fault]
     seed: int
     num_tasks: int
@@ -61,7 +63,7 @@ class Storm:
         return monotonic() - began
 
     def broken_promises(self) -> list[str]:
-        return faults_in(self.history, self.rows)
+        return faults_in(self.history, self.rows, self.till)
 
     def _talker(self, random: Random) -> Talker:
         def has_room() -> bool:

@@ -10,6 +10,7 @@ from tests.chaos.checker import faults_in
 from tests.chaos.history import Acknowledged, History
 from tests.engine import apost, ask_fake_llm, open_worker, run_until_idle
 from tests.fakes.llm_server import says
+from tests.production.till import Till
 from tests.production.upstream import answer_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,3 +83,40 @@ async def test_it_sees_a_task_that_is_lost_and_one_that_nobody_was_promised(shop
     lost = History([*history.acknowledged, Acknowledged("otra #2", "0" * 32, "0" * 32)])
     assert nobody == ["1 tasks beyond those that were accepted"]
     assert any("lost" in fault for fault in await sync_to_async(faults_in)(lost, rows))
+
+
+def calls(*found: tuple[str, str]) -> Callable[[str], list[tuple[Any, ...]]]:
+    """A database in which there is nothing but these calls: how each ended, and its key."""
+
+    def look(statement: str) -> list[tuple[Any, ...]]:
+        if "kind = 'tool'" not in statement:
+            return []
+        return [
+            ("t", status, {"idempotency_key": key, "name": "charge_check"}) for status, key in found
+        ]
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("written", "charged", "word"),
+    [
+        ([("succeeded", "t:3:c")], {"t:3:c"}, ""),
+        ([("succeeded", "t:3:c")], set(), "no effect of t:3:c"),
+        ([("succeeded", "t:3:c")], {"t:3:c", "t:4:c"}, "not written down: t:4:c"),
+        ([("failed", "t:3:c")], {"t:3:c"}, "not written down: t:3:c"),
+        ([("succeeded", "t:3:c")] * 2, {"t:3:c"}, "2 steps with the key t:3:c"),
+    ],
+)
+def test_it_sees_effects_that_are_missing_or_unknown(
+    written: list[tuple[str, str]], charged: set[str], word: str
+) -> None:
+    found = faults_in(History(), calls(*written), Till(charged=charged))
+    assert [word in fault for fault in found] == ([True] if word else [])
+
+
+def test_it_sees_a_call_that_was_not_made_or_made_twice() -> None:
+    told = History([Acknowledged("cobra [call:charge_check] #1", "t", "s")])
+    for found in ([], [("failed", "k")], [("succeeded", "k"), ("succeeded", "k2")]):
+        faults = faults_in(told, calls(*found), Till(charged={key for _, key in found}))
+        assert any("calls of" in fault for fault in faults)

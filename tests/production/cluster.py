@@ -79,6 +79,10 @@ class Cluster:
         made = run(["-m", "bench.tenant", "--llm", self.upstream.base_url], env=self.environment())
         self.tenant, self.key = (json.loads(made)[name] for name in ("slug", "key"))
 
+    def furnish(self, till: str) -> None:
+        """Give the tenant's agents tools that ask the till at this URL."""
+        run(["-m", "tests.production.furnish", "--till", till], env=self.environment())
+
     def environment(self, **more: str) -> dict[str, str]:
         urls = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
         return clean_environment() | SETTINGS | self.settings | urls | more

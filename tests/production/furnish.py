@@ -1,4 +1,4 @@
-"""Gives an agent of the bench tenant one tool for each way to recover, in the server's environment.
+"""Gives the agents of the bench tenant tools, in the environment of the server under test.
 
 python -m tests.production.furnish --till http://127.0.0.1:9000
 """
@@ -20,22 +20,30 @@ from tenants.services import touch_configuration  # noqa: E402
 
 
 def furnish(till: str) -> None:
-    """Make `charge_idempotent`, `charge_check` and `charge_never` for the agent `catalogo`."""
+    """Make `price`, which changes nothing, and `charge_idempotent`, `charge_check` and
+    `charge_never`, one for each way to recover.
+    """
     tenant = Tenant.objects.get(slug=SLUG)
     with tenant_scope(tenant.id):
-        agent = Agent.objects.get(slug="catalogo")
-        for recovery in Recovery:
-            tool = Tool.objects.create(
-                name=f"charge_{recovery}",
-                description="Charges the card.",
-                method="POST",
-                url=f"{till}/charge",
-                status_url=f"{till}/calls/{{key}}" if recovery is Recovery.CHECK else "",
-                risk=Risk.WRITE,
-                recovery=recovery,
-            )
-            AgentTool.objects.create(agent=agent, tool=tool)
+        price = {"description": "Says the price.", "method": "GET", "url": f"{till}/price"}
+        tools = [Tool.objects.create(name="price", risk=Risk.READ, **price)]
+        tools += [_charging(till, recovery) for recovery in Recovery]
+        for agent in Agent.objects.all():
+            for tool in tools:
+                AgentTool.objects.create(agent=agent, tool=tool)
         touch_configuration(tenant.id)
+
+
+def _charging(till: str, recovery: Recovery) -> Tool:
+    return Tool.objects.create(
+        name=f"charge_{recovery}",
+        description="Charges the card.",
+        method="POST",
+        url=f"{till}/charge",
+        status_url=f"{till}/calls/{{key}}" if recovery is Recovery.CHECK else "",
+        risk=Risk.WRITE,
+        recovery=recovery,
+    )
 
 
 if __name__ == "__main__":

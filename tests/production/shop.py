@@ -11,6 +11,7 @@ import pytest
 from bench.processes import Child
 from tests.production.cluster import Cluster, Web
 from tests.production.postgres import MortalPostgres
+from tests.production.till import Till
 from tests.production.upstream import Upstream
 from tests.services import Valkey, unavailable
 
@@ -50,6 +51,20 @@ def shop(_shop: Shop) -> Shop:
     """The set-up with two workers at work, whatever the test before did to them."""
     _shop.cluster.keep_workers(2)
     return _shop
+
+
+@pytest.fixture(scope="session")
+def _till(_shop: Shop) -> Iterator[Till]:
+    with Till() as till:
+        _shop.cluster.furnish(till.url)
+        yield till
+
+
+@pytest.fixture
+def till(_till: Till) -> Till:
+    """Where the tools of the shop's agents charge; nothing has been charged yet."""
+    _till.forget()
+    return _till
 
 
 @pytest.fixture(scope="session")

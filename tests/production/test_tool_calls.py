@@ -4,7 +4,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench.processes import run
 from orkesta.failpoints import Failpoint
 from tests.chaos.checker import faults_in
 from tests.chaos.history import Acknowledged, History
@@ -19,17 +18,6 @@ pytestmark = [
     pytest.mark.chaos,
 ]
 LONG = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def till(_shop: Shop) -> Iterator[Till]:
-    with Till() as till:
-        command = ["-m", "tests.production.furnish", "--till", till.url]
-        run(command, env=_shop.cluster.environment())
-        yield till
-        _shop.cluster.execute("DELETE FROM routing_agenttool")
-        _shop.cluster.execute("DELETE FROM routing_tool")
-        _shop.cluster.execute("UPDATE tenants_tenant SET config_version = config_version + 1")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A till on a port of its own: it counts what it was asked to charge, by the key of each call.
 
-`POST /charge` charges, once per key where it recognises keys; `GET /calls/<key>` says what became
-of a call.
+`POST /charge` charges, once per key; `GET /calls/<key>` says what became of a call, `GET /price`
+what something costs.
 """
 
 import json
@@ -30,7 +30,7 @@ class Till:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        server = _Server(("127.0.0.1", 0), partial(_Handler, self))
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -47,9 +47,21 @@ class Till:
     ) -> None:
         self._stack.close()
 
+    def forget(self) -> None:
+        self.asked.clear()
+        self.charged.clear()
+
     def calls_of(self, task_id: str) -> list[int]:
         """How often each call of the task was made."""
         return [times for key, times in self.asked.items() if key.startswith(task_id)]
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 1024
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Callers are killed, here: a connection that breaks is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(200, {"state": "charged"})
 
     def do_GET(self) -> None:
+        if self.path == "/price":
+            self._say(200, {"price": "12.50"})
+            return
         key = unquote(self.path.removeprefix("/calls/"))
         is_known = key in self._till.charged
         self._say(200 if is_known else 404, {"state": "charged" if is_known else "unknown"})

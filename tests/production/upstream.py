@@ -5,7 +5,7 @@ What it does with a message is written in the message:
     [slow:1.5]     the answer takes that long      [think:1.5]  so does the decision who answers
     [hang]         the answer stops half-way       [fall]       only the fallback agent answers
     [drip:0.1]     so long between two words       [deadly]     whoever asks for it is killed
-    [words:500]    so many of them                 [call:pay]      it asks for that tool first
+    [words:500]    so many of them                 [call:see,pay]  it asks for these tools first
 """
 
 import asyncio
@@ -33,6 +33,12 @@ _HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nconnection: close\r\n\r\
 def answer_to(text: str) -> str:
     """What every agent answers."""
     return "".join(_words(text))
+
+
+def tools_in(text: str) -> list[str]:
+    """The tools that are asked for before it answers."""
+    found = re.search(r"\[call:([\w,]+)\]", text)
+    return found[1].split(",") if found else []
 
 
 def _words(text: str) -> list[str]:
@@ -109,9 +115,9 @@ class Upstream:
             )
             return
         leaving = asyncio.ensure_future(reader.read())
-        tool = re.search(r"\[call:(\w+)\]", text)
-        if tool and asked["messages"][-1]["role"] == "user":
-            saying = _call(tool[1], writer)
+        tools = tools_in(text)
+        if tools and asked["messages"][-1]["role"] == "user":
+            saying = _call(tools, writer)
         else:
             saying = self._speak(text, writer)
         speaking = asyncio.ensure_future(saying)
@@ -149,10 +155,17 @@ class Upstream:
         await writer.drain()
 
 
-async def _call(tool: str, writer: asyncio.StreamWriter) -> None:
-    function = {"name": tool, "arguments": "{}"}
-    called = {"index": 0, "id": "call_0", "type": "function", "function": function}
-    writer.write(_HEAD % b"text/event-stream" + _event(chunk({"tool_calls": [called]})))
+async def _call(tools: list[str], writer: asyncio.StreamWriter) -> None:
+    called = [
+        {
+            "index": place,
+            "id": f"call_{place}",
+            "type": "function",
+            "function": {"name": tool, "arguments": "{}"},
+        }
+        for place, tool in enumerate(tools)
+    ]
+    writer.write(_HEAD % b"text/event-stream" + _event(chunk({"tool_calls": called})))
     writer.write(_event(chunk({}, "tool_calls")) + _event(usage_chunk()) + b"data: [DONE]\n\n")
     await writer.drain()
 
