@@ -14,14 +14,14 @@ from weakref import WeakKeyDictionary
 import orjson
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
-from redis.exceptions import RedisError
 
 from conversations.live_event import LiveEvent, to_json
+from orkesta.redis_door import REDIS_ERRORS
 
 logger = logging.getLogger(__name__)
 
-#: What a channel layer in trouble raises. TimeoutError and ConnectionError are OSErrors.
-LAYER_ERRORS: Final = (OSError, RedisError, ChannelFull)
+#: What a channel layer in trouble raises.
+LAYER_ERRORS: Final = (*REDIS_ERRORS, ChannelFull)
 RETRY_SECONDS: Final = 1.0
 #: A layer that hangs is one that does not answer.
 SUBSCRIBE_SECONDS: Final = 2.0
@@ -164,7 +164,8 @@ class Hub:
         if layer is None or self._channel is None:
             return
         try:
-            await layer.group_discard(group, self._channel)
+            async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                await layer.group_discard(group, self._channel)
             if group in self._rooms:  # somebody joined while we were leaving
                 await self._subscribe(group)
         except LAYER_ERRORS as exc:

@@ -14,9 +14,9 @@ from channels.layers import get_channel_layer
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views import View
-from redis.exceptions import RedisError
 
 from orkesta.api.renderer import to_json
+from orkesta.redis_door import REDIS_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def channel_layer() -> Health:
     began = time.monotonic()
     try:
         async_to_sync(_publish)()
-    except (ChannelFull, OSError, RedisError, TimeoutError) as exc:
+    except (ChannelFull, *REDIS_ERRORS) as exc:
         logger.warning("The channel layer does not answer: %s", type(exc).__name__)
         return Health(State.DEGRADED)
     return Health(State.OK, {"milliseconds": _since(began)})

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import redis
@@ -35,6 +35,9 @@ MAX_CONNECTIONS = 32
 # After a restart every pooled connection is dead, and would fail one call each. So a broken
 # connection is opened again and the call repeated once; a call that got no answer in time is not.
 RETRIED = (redis.ConnectionError,)
+#: What a call may raise when the server goes. TimeoutError and ConnectionError are OSErrors; uvloop
+#: raises a RuntimeError for a write to a connection that was closed while the caller had it.
+REDIS_ERRORS: Final = (redis.RedisError, OSError, RuntimeError)
 
 
 class RedisUnavailable(Unavailable):
@@ -123,7 +126,7 @@ class RedisDoor:
         self._wait_for_turn()
         try:
             yield
-        except (redis.RedisError, OSError) as exc:
+        except REDIS_ERRORS as exc:
             self._note_failure(exc)
             raise RedisUnavailable from exc
         if self._next_try_at is not None:

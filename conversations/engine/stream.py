@@ -12,11 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from taskiq import AckableMessage
 from taskiq_redis import RedisStreamBroker
 
 from conversations import live
+from orkesta.redis_door import REDIS_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class TaskStream:
         while True:
             try:
                 await read()
-            except (RedisError, OSError) as exc:
+            except REDIS_ERRORS as exc:
                 logger.warning("Redis does not answer, workers look by themselves: %r", exc)
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -153,7 +153,7 @@ class _Sender:
             batch, self._waiting = self._waiting, []
             try:
                 await self._send(batch)
-            except (RedisError, OSError) as exc:
+            except REDIS_ERRORS as exc:
                 logger.warning("Wake-ups were lost, workers look by themselves: %r", exc)
 
     async def _send(self, batch: Sequence[tuple[UUID, bool]]) -> None:

@@ -14,7 +14,7 @@ from orkesta.errors import MalformedCursor
 from tests.cast import House
 from tests.conversations.live_story import PlainClient
 from tests.conversations.live_writer import Writer, start_writer
-from tests.fakes.channel_layers import DroppingLayer, FailingLayer, use_layer
+from tests.fakes.channel_layers import ClosedLayer, DroppingLayer, FailingLayer, use_layer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,7 +98,7 @@ async def test_it_gives_the_tail_of_a_message_completed_meanwhile(acme: House) -
     assert types(frames).index("message.delta") < types(frames).index("chat.response")
 
 
-@pytest.mark.parametrize("layer", [DroppingLayer, FailingLayer])
+@pytest.mark.parametrize("layer", [DroppingLayer, FailingLayer, ClosedLayer])
 async def test_it_works_when_the_layer_delivers_nothing(
     acme: House, settings: Any, layer: type[DroppingLayer]
 ) -> None:

@@ -25,6 +25,16 @@ class FailingLayer(InMemoryChannelLayer):
         raise ConnectionError("the layer is gone")
 
 
+class ClosedLayer(DroppingLayer):
+    """What uvloop says of a write to a connection that the server has just closed."""
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+    async def group_add(self, group: str, channel: str) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+
 def use_layer(settings: Any, layer: type[InMemoryChannelLayer]) -> None:
     """Let the project use this layer for the rest of the test."""
     path = f"{layer.__module__}.{layer.__qualname__}"
