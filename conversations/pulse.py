@@ -83,17 +83,19 @@ class _Lookout:
     async def _answer(
         self, tenant_id: UUID, asked: dict[UUID, asyncio.Future[Pulse | None]]
     ) -> None:
-        waiting = {id_: answer for id_, answer in asked.items() if not answer.done()}
+        reading = asyncio.ensure_future(in_tenant(tenant_id, read_pulses, list(asked)))
         try:
-            found = await in_tenant(tenant_id, read_pulses, list(asked))
-            for session_id, answer in waiting.items():
-                answer.set_result(found.get(session_id))
-        except DATABASE_ERRORS as exc:
-            for answer in waiting.values():
-                answer.set_exception(exc)
+            await asyncio.wait({reading})
         finally:
-            for answer in waiting.values():
-                answer.cancel()  # does nothing to one that has its answer
+            reading.cancel()  # does nothing to one that has ended
+        waiting = {id_: answer for id_, answer in asked.items() if not answer.done()}
+        # Whatever it was, those who asked have to hear of it: they are the ones who wait.
+        error = reading.exception()
+        for session_id, answer in waiting.items():
+            if error is None:
+                answer.set_result(reading.result().get(session_id))
+            else:
+                answer.set_exception(error)
 
 
 _lookouts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lookout] = WeakKeyDictionary()

@@ -1,5 +1,7 @@
 """How a WebSocket ends: an `error` event says why, then the close code says of what kind."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Any, Final
 
@@ -19,6 +21,11 @@ from orkesta.errors import (
 )
 from orkesta.ids import uuid7
 from tenants.errors import KeyExpired, KeyRevoked, TenantSuspended
+
+#: Nobody waits longer for somebody who does not read.
+LAST_WORDS_SECONDS: Final = 1.0
+#: daphne's library sends no registered code but 1000. Each has a likeness among the private ones.
+LIKENESS: Final = 3000
 
 
 class CloseCode(IntEnum):
@@ -94,3 +101,20 @@ def refusal(
         {"type": "websocket.send", "text": to_json(told).decode()},
         {"type": "websocket.close", "code": int(code)},
     )
+
+
+async def close(send: Callable[[dict[str, Any]], Awaitable[None]], message: dict[str, Any]) -> None:
+    """Send the close `message`; when the server cannot say its code, the likeness of that. Never
+    raises but for its own cancellation: a client that has gone needs no close.
+    """
+    codes = [message["code"]]
+    if codes[0] < LIKENESS:
+        codes.append(codes[0] + LIKENESS)
+    for code in codes:
+        saying = asyncio.ensure_future(send(message | {"code": code}))
+        try:
+            done, _ = await asyncio.wait({saying}, timeout=LAST_WORDS_SECONDS)
+        finally:
+            saying.cancel()
+        if not done or saying.exception() is None:
+            return

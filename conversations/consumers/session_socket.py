@@ -4,12 +4,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from conversations import live
 from conversations.backlog import Backlog
 from conversations.connections import Seat, connections
-from conversations.consumers.closing import CloseCode, TooManyFrames, TooSlow, close_code, refusal
+from conversations.consumers.closing import (
+    LAST_WORDS_SECONDS,
+    CloseCode,
+    TooManyFrames,
+    TooSlow,
+    close,
+    close_code,
+    refusal,
+)
 from conversations.consumers.handshake import admit, read_cursor, read_handshake
 from conversations.consumers.incoming import Pace, Speaker, cursor_of, read_frame, request_id_of
 from conversations.consumers.outgoing import SEND_ERRORS, Gone, Outgoing
@@ -32,7 +40,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 FORESEEN = (OrkestaError, *DATABASE_ERRORS)
 #: Frames that end the connection; after any other error it stays open.
 FATAL = (BodyTooLarge, TooManyFrames)
-LAST_WORDS_SECONDS: Final = 1.0
 
 
 class SessionSocket:
@@ -113,8 +120,11 @@ class SessionSocket:
 
     def _on_pump_gone(self, pump: asyncio.Task[None]) -> None:
         """What nobody foresaw must not leave a socket open that will never say anything again."""
-        if not pump.cancelled() and pump.exception() is not None:
-            logger.error("A socket failed.", exc_info=pump.exception())
+        if pump is not self._pump:
+            return  # `_stop` has ended it
+        error = None if pump.cancelled() else pump.exception()
+        if pump.cancelled() or error is not None:
+            logger.error("A socket failed.", exc_info=error)
             self._dying = asyncio.ensure_future(self._close_for(InternalError()))
 
     # --- In -----------------------------------------------------------------------------------
@@ -199,10 +209,9 @@ class SessionSocket:
         self._is_closed = True
         self._seat.close_code = close_code(error, was_open=was_open)
         cursor = self._outgoing.watcher.cursor if self._outgoing else self._cursor
-        for message in refusal(
-            error, request_id=self._request_id, cursor=cursor, was_open=was_open
-        ):
-            # Who does not read may not hear it; the close must come through all the same.
-            with suppress(TimeoutError, *SEND_ERRORS):
-                async with asyncio.timeout(LAST_WORDS_SECONDS):
-                    await self._send(message)
+        why, end = refusal(error, request_id=self._request_id, cursor=cursor, was_open=was_open)
+        # Who does not read may not hear it; the close must come through all the same.
+        with suppress(TimeoutError, *SEND_ERRORS):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._send(why)
+        await close(self._send, end)

@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection
 
-from conversations.consumers.closing import CloseCode
+from conversations.consumers.closing import LIKENESS, CloseCode
 from tests.production.cluster import Web
 from tests.production.shop import Shop
 from tests.production.test_streams import open_socket, read_until
@@ -23,9 +23,9 @@ pytestmark = [
     pytest.mark.long,
 ]
 #: What a server may close with while its database is away, so that clients come back.
-FORESEEN = {CloseCode.TRY_LATER}
+FORESEEN = {CloseCode.TRY_LATER, CloseCode.TRY_LATER + LIKENESS}
 #: What a server's log says of a failure that nobody foresaw.
-UNFORESEEN = ("A socket failed", "Exception in ASGI", "Traceback", "never retrieved")
+UNFORESEEN = ("A socket failed", "Exception in", "never retrieved")
 
 
 @dataclass
@@ -99,8 +99,6 @@ def test_whatever_goes_away_sockets_live_on_or_are_told_to_come_back(empty_shop:
     crowd = Crowd(shop, session_ids)
     crowd.rage(lambda: outages(shop))
     logs = [web.child.log.read_text()[start:] for web, start in zip(webs, before, strict=True)]
-    print(crowd.closed, crowd.num_sockets, crowd.errors)
-    open("/tmp/faults_logs.txt", "w").write("\n=====\n".join(logs))
     assert crowd.num_sockets > 50
     assert crowd.closed.keys() <= FORESEEN
     assert not crowd.errors
