@@ -22,6 +22,7 @@ from tenants.services import issue_api_key  # noqa: E402
 
 SLUG = "bench"
 SCOPES = ["chat:write", "tasks:read", "tasks:write", "tasks:control"]
+SCOPES += ["schedules:manage", "webhooks:manage"]
 AGENTS = {
     "catalogo": "Busca productos, precios y existencias.",
     "pedidos": "Toma pedidos y dice en qué van.",

@@ -37,6 +37,12 @@ class Failpoint(StrEnum):
     """They are committed; the worker does not know yet."""
     CANCEL_HEARD = "cancel_heard"
     """The worker knows that its task is to be cancelled; the task is not settled."""
+    DUE_TIME_TAKEN = "due_time_taken"
+    """A schedule's message is posted and its run inserted; the transaction is still open."""
+    DELIVERY_CLAIMED = "delivery_claimed"
+    """A dispatcher owns a webhook's delivery; nothing has been sent."""
+    DELIVERY_SENT = "delivery_sent"
+    """The receiver has answered; nobody has noted it."""
 
 
 _times = count(1)

@@ -17,6 +17,7 @@ from conversations.triggers.validators import outbound_policy
 from orkesta.crypto import SecretUnreadable
 from orkesta.database import in_thread
 from orkesta.errors import OrkestaError
+from orkesta.failpoints import Failpoint, failpoint
 from orkesta.outbound import fetch, open_client
 from tenants.scope import in_tenant
 
@@ -42,6 +43,7 @@ class WebhookDispatcher(TableLoop):
         if free > 0:
             claims = await in_thread(deliveries.claim_deliveries, limit=free, busy=self._busy())
         for claim in claims:
+            failpoint(Failpoint.DELIVERY_CLAIMED)
             task = asyncio.create_task(self._send_or_log(claim))
             self._sending[task] = claim.endpoint_id
         if self._sending:
@@ -99,6 +101,7 @@ class WebhookDispatcher(TableLoop):
             if parcel is None:
                 return
             answer = await self._call(parcel)
+            failpoint(Failpoint.DELIVERY_SENT)
         await in_tenant(claim.tenant_id, deliveries.settle, claim, answer)
 
     async def _call(self, parcel: Parcel) -> Answer:

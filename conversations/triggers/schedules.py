@@ -22,6 +22,7 @@ from conversations.triggers.cron import Due, latest_due, next_due
 from conversations.triggers.errors import ScheduleNotFound
 from conversations.triggers.rows import fill
 from orkesta.errors import OrkestaError
+from orkesta.failpoints import Failpoint, failpoint
 from tenants.models import Tenant
 from tenants.principals import Principal, Scope
 from tenants.scope import scopes_disabled
@@ -123,6 +124,7 @@ def fire(schedule_id: UUID) -> ScheduleRun | None:
         schedule.last_fired_at = now
     schedule.next_due_at = next_due(schedule.cron, schedule.time_zone, after=max(due.at, now))
     schedule.save(update_fields=["session", "last_fired_at", "next_due_at"])
+    failpoint(Failpoint.DUE_TIME_TAKEN)
     return run if is_new else None
 
 

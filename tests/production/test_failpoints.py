@@ -1,17 +1,23 @@
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from time import sleep
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import psutil
 import pytest
 
 from orkesta.failpoints import Failpoint
-from tests.chaos.checker import faults_in
-from tests.chaos.history import Acknowledged, History
 from tests.production.cluster import SEND, kill, wait_for_worker, wait_until
+from tests.production.dying import (
+    armed,
+    check,
+    doomed_worker,
+    end_leases,
+    others_at_rest,
+    see_it_die,
+)
 from tests.production.shop import Shop
+from tests.production.test_streams import follow, text_of
+from tests.production.upstream import answer_to
 
 pytestmark = [
     pytest.mark.xdist_group("production"),
@@ -29,48 +35,6 @@ SELDOM = {
 }
 
 
-BUSY = (
-    "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
-    " AND backend_type = 'client backend'"
-)
-
-
-def armed(failpoint: str) -> dict[str, str]:
-    return {"ORKESTA_FAILPOINT": failpoint, "ORCHESTRATOR_DEBUG_FAILPOINTS": "true"}
-
-
-@contextmanager
-def others_at_rest(shop: Shop) -> Iterator[None]:
-    """The shop's workers stand still, and none in the middle of a transaction: nobody gets past the
-    locks of one that is not there to let go of them.
-    """
-    rested = list(shop.cluster.workers)
-    try:
-        while True:
-            for child in rested:
-                kill(child, signal.SIGSTOP)
-            if not shop.cluster.rows(BUSY):
-                break
-            for child in rested:
-                kill(child, signal.SIGCONT)
-            sleep(0.05)
-        yield
-    finally:
-        for child in rested:
-            kill(child, signal.SIGCONT)
-
-
-def end_leases(shop: Shop) -> None:
-    """Nobody need wait for it."""
-    shop.cluster.execute("UPDATE conversations_task SET lease_until = now() - interval '1 second'")
-
-
-def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
-    """Everything that was promised holds; nothing else is in the database."""
-    told = Acknowledged(text, sent["task_id"], sent["session_id"])
-    assert faults_in(History([told]), shop.cluster.rows) == []
-
-
 @pytest.mark.parametrize(
     "place",
     [
@@ -84,10 +48,9 @@ def check(shop: Shop, text: str, sent: dict[str, str]) -> None:
 def test_a_task_survives_its_worker_wherever_that_dies(empty_shop: Shop, place: Failpoint) -> None:
     shop, text = empty_shop, f"muere en {place} [fall] [drip:0.02] #1"
     with others_at_rest(shop):
-        doomed = shop.cluster.start_worker(**armed(f"{place}:1"))
-        wait_for_worker(doomed)
+        doomed = doomed_worker(shop, f"{place}:1")
         sent = shop.uvicorn.send(text)
-        assert doomed.process.wait(10) == -signal.SIGKILL
+        see_it_die(doomed)
         end_leases(shop)
     shop.uvicorn.wait_for(sent["task_id"], "completed")
     check(shop, text, sent)
@@ -114,13 +77,12 @@ def test_who_gets_no_answer_asks_again_and_is_not_served_twice(
 def test_a_cancelled_task_ends_cancelled_though_its_worker_dies_of_it(empty_shop: Shop) -> None:
     shop, text = empty_shop, "cuelga [hang] #1"
     with others_at_rest(shop):
-        doomed = shop.cluster.start_worker(**armed(f"{Failpoint.CANCEL_HEARD}:1"))
-        wait_for_worker(doomed)
+        doomed = doomed_worker(shop, f"{Failpoint.CANCEL_HEARD}:1")
         before = shop.upstream.answers[text]
         task_id = shop.uvicorn.send(text)["task_id"]
         wait_until(lambda: shop.upstream.answers[text] > before, bool, 5)
         shop.uvicorn.call("POST", f"/api/v1/tasks/{task_id}/cancel")
-        assert doomed.process.wait(10) == -signal.SIGKILL
+        see_it_die(doomed)
         end_leases(shop)
     shop.uvicorn.wait_for(task_id, "cancelled")
     endings = shop.cluster.rows(
@@ -145,3 +107,39 @@ def test_a_worker_that_stood_still_too_long_writes_nothing(empty_shop: Shop) -> 
     wait_until(sleeper.log.read_text, lambda log: "of attempt 1 was fenced" in log, 10)
     check(shop, text, sent)
     kill(sleeper)
+
+
+@LONG
+def test_who_watches_an_answer_that_dies_half_way_sees_one_whole_answer(empty_shop: Shop) -> None:
+    shop, text = empty_shop, "cuenta [drip:0.02] #1"
+    with ThreadPoolExecutor(1) as watcher:
+        with others_at_rest(shop):
+            doomed = doomed_worker(shop, f"{Failpoint.TEXT_SENT}:3")
+            sent = shop.uvicorn.send(text)
+            watching = watcher.submit(follow, shop.daphne, sent["task_id"])
+            see_it_die(doomed)
+            end_leases(shop)
+        events = watching.result(30)
+    assert text_of(events) == answer_to(text)
+    assert "message.reset" in {event["type"] for event in events}
+    check(shop, text, sent)
+
+
+@LONG
+def test_of_an_answer_and_a_cancellation_in_the_same_moment_one_happens(empty_shop: Shop) -> None:
+    shop, text = empty_shop, "precio a la vez #1"
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as person:
+        with others_at_rest(shop):
+            # Its second step is the answer, which is written and not committed.
+            slow = doomed_worker(shop, f"{Failpoint.STEP_WRITTEN}:2:stop")
+            sent = shop.uvicorn.send(text)
+            process = psutil.Process(slow.process.pid)
+            wait_until(process.status, lambda status: status == psutil.STATUS_STOPPED, 20)
+            path = f"/api/v1/tasks/{sent['task_id']}/cancel"
+            cancelling = person.submit(shop.daphne.call, "POST", path)
+            wait_until(lambda: shop.cluster.rows(waits), bool, 10)
+            process.resume()
+            assert cancelling.result(20).json()["code"] == "state_conflict"
+        check(shop, text, sent)
+        kill(slow)

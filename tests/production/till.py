@@ -1,7 +1,7 @@
 """A till on a port of its own: it counts what it was asked to charge, by the key of each call.
 
 `POST /charge` charges, once per key; `GET /calls/<key>` says what became of a call, `GET /price`
-what something costs.
+what something costs. `POST /hook` takes webhooks.
 """
 
 import json
@@ -18,10 +18,13 @@ from urllib.parse import unquote
 
 @dataclass
 class Till:
-    """Use as a context manager. `asked` counts requests and `charged` what came of them."""
+    """Use as a context manager. `asked` counts requests and `charged` what came of them; `told`
+    counts webhooks by their id.
+    """
 
     asked: Counter[str] = field(default_factory=Counter)
     charged: set[str] = field(default_factory=set)
+    told: Counter[str] = field(default_factory=Counter)
     port: int = 0
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -50,6 +53,7 @@ class Till:
     def forget(self) -> None:
         self.asked.clear()
         self.charged.clear()
+        self.told.clear()
 
     def calls_of(self, task_id: str) -> list[int]:
         """How often each call of the task was made."""
@@ -73,6 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/hook":
+            self._till.told[self.headers["webhook-id"]] += 1
+            self._say(200, {})
+            return
         key = self.headers["Idempotency-Key"]
         self._till.asked[key] += 1
         self._till.charged.add(key)
