@@ -18,6 +18,7 @@ from conversations import live
 from conversations.engine.chamber import DONE, READY
 from conversations.engine.claims import Claim
 from conversations.engine.runner import Runner, Stop
+from orkesta.event_loop import run
 from orkesta.failpoints import Failpoint, failpoint
 from routing.gateway import get_gateway
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         # Whoever ends the worker ends it, and it ends this: a signal to all of them is not heard.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        asyncio.run(Chambermaid().serve())
+        run(Chambermaid().serve())
 
 
 class Chambermaid:

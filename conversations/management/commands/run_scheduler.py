@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversations.triggers.ticker import ScheduleTicker
 from orkesta.database import close_pool
+from orkesta.event_loop import run
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         if settings.IS_SQLITE and not options["once"]:
             raise CommandError("With SQLite one process does it all: run `manage.py serve`.")
         try:
-            asyncio.run(self._fire(is_once=options["once"]))
+            run(self._fire(is_once=options["once"]))
         finally:
             close_pool()
 

@@ -12,6 +12,7 @@ from conversations import live
 from conversations.engine.worker import Worker
 from conversations.triggers.beside import triggers_running
 from orkesta.database import close_pool
+from orkesta.event_loop import run
 from routing.gateway import get_gateway
 from routing.tools.connections import close_connections
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         if options["concurrency"] < 1:
             raise CommandError("A worker runs at least one task at once.")
         try:
-            asyncio.run(self._work(options["concurrency"], options["drain_seconds"]))
+            run(self._work(options["concurrency"], options["drain_seconds"]))
         finally:
             close_pool()
 
