@@ -23,6 +23,7 @@
   + TimeExhausted                       max_task_seconds: likewise
   + ErrorsInARow                        errors_in_a_row: likewise
   + InputExpired                        input_expired: likewise
+  + BranchesFailed                      branches_failed: likewise
   + LeaseLost                           never leaves the engine
 """
 
@@ -141,6 +142,12 @@ class InputExpired(OrkestaError):
     """The task asked a person, and nobody answered in time."""
 
     code = "input_expired"
+
+
+class BranchesFailed(OrkestaError):
+    """Of the branches of a workflow, not one found anything."""
+
+    code = "branches_failed"
 
 
 class FeedbackNotPossible(Invalid):

@@ -5,11 +5,12 @@ from typing import Final, cast
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, Min
 from django.utils import timezone
 
+from conversations.engine.claims import in_its_way
 from conversations.models import Task
-from conversations.states import UNFINISHED, TaskStatus
+from conversations.states import TaskStatus
 from orkesta.health import Health, State
 from tenants.scope import scopes_disabled
 
@@ -34,11 +35,8 @@ def _oldest_waiting(now: datetime) -> datetime | None:
     """Since when the first task is due that could begin; those behind another of their session
     wait by design.
     """
-    earlier = Task.objects.filter(
-        session=OuterRef("session"), seq__lt=OuterRef("seq"), status__in=sorted(UNFINISHED)
-    )
     due = Task.objects.filter(status=TaskStatus.QUEUED, available_at__lte=now)
-    found = due.exclude(Exists(earlier)).aggregate(at=Min("available_at"))
+    found = due.exclude(Exists(in_its_way())).aggregate(at=Min("available_at"))
     return cast("datetime | None", found["at"])
 
 

@@ -136,6 +136,16 @@ class Task(TenantModel):
         related_name="tasks",
         verbose_name=_("batch"),
     )
+    # Of a branch: the task whose plan it is part of, and which waits for it.
+    parent = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="branches",
+        verbose_name=_("branch of"),
+        # An index of all rows would have to be kept up with every message.
+        db_index=False,
+    )
     # Place in the session's log. A task waits for every unfinished one before it.
     seq = models.PositiveBigIntegerField(editable=False)
     # Place of its question; a fork answers the question of another task.
@@ -149,8 +159,11 @@ class Task(TenantModel):
     priority = models.PositiveSmallIntegerField(_("priority"), default=5)
     agent_slug = models.CharField(_("asked for agent"), max_length=63, blank=True)
     context = models.JSONField(_("context"), default=dict, blank=True)
-    # Of a workflow: the agents that answer in turn, [{"agent": slug, "instruction": text}].
+    # Of a workflow: the agents that answer in turn, [{"agent": slug, "instruction": text}], and
+    # among them groups of those that work at the same time, {"parallel": [...]}.
     plan = models.JSONField(_("plan"), default=list, blank=True)
+    # Of a branch: what it found. The answers of other tasks are messages.
+    finding = models.TextField(_("finding"), blank=True, default="", db_default="")
 
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     num_crashes = models.PositiveSmallIntegerField(_("crashes"), default=0)
@@ -193,6 +206,11 @@ class Task(TenantModel):
                 fields=["session", "seq"],
                 condition=models.Q(status__in=sorted(UNFINISHED)),
                 name="task_unfinished",
+            ),
+            models.Index(
+                fields=["parent", "seq"],
+                condition=models.Q(parent__isnull=False),
+                name="task_branches",
             ),
         ]
 

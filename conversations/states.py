@@ -17,6 +17,7 @@ class TaskStatus(models.TextChoices):
     QUEUED = "queued", _("Queued")
     PROCESSING = "processing", _("Processing")
     PAUSED = "paused", _("Paused")
+    WAITING = "waiting", _("Waiting for branches")
     INPUT_REQUIRED = "input_required", _("Input required")
     COMPLETED = "completed", _("Completed")
     FAILED = "failed", _("Failed")
@@ -39,6 +40,7 @@ class StepKind(models.TextChoices):
     HANDOFF = "handoff", _("Handoff")
     SUMMARY = "summary", _("Summary")
     AGENT = "agent", _("Remote agent")
+    JOIN = "join", _("Parallel branches")
 
 
 class StepStatus(models.TextChoices):
@@ -84,9 +86,18 @@ _T = TaskStatus
 TASK_MOVES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     _T.QUEUED: frozenset({_T.PROCESSING, _T.PAUSED, _T.CANCELLED, _T.FAILED}),
     _T.PROCESSING: frozenset(
-        {_T.QUEUED, _T.PAUSED, _T.INPUT_REQUIRED, _T.COMPLETED, _T.FAILED, _T.CANCELLED}
+        {
+            _T.QUEUED,
+            _T.PAUSED,
+            _T.WAITING,
+            _T.INPUT_REQUIRED,
+            _T.COMPLETED,
+            _T.FAILED,
+            _T.CANCELLED,
+        }
     ),
-    _T.PAUSED: frozenset({_T.QUEUED, _T.CANCELLED}),
+    _T.PAUSED: frozenset({_T.QUEUED, _T.WAITING, _T.CANCELLED}),
+    _T.WAITING: frozenset({_T.QUEUED, _T.PAUSED, _T.CANCELLED}),
     _T.INPUT_REQUIRED: frozenset({_T.QUEUED, _T.CANCELLED, _T.FAILED}),
     _T.COMPLETED: frozenset(),
     _T.FAILED: frozenset(),

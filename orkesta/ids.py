@@ -22,6 +22,12 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+def uuid7_beside(other: uuid.UUID) -> uuid.UUID:
+    """A new version 7 UUID of the same millisecond as `other`: it sorts where that one does."""
+    rest = (1 << 80) - 1
+    return uuid.UUID(int=other.int & ~rest | uuid7().int & rest)
+
+
 def first_uuid7(at: datetime) -> uuid.UUID:
     """The smallest id that `uuid7` can make at `at`: `id >= first_uuid7(midnight)` is what was made
     since midnight, found in the index of ids.

@@ -44,6 +44,10 @@ _SENTENCES: Final[Sequence[tuple[str, str | Promise]]] = (
     ),
     (r"No LLM endpoint is configured\.", _("No LLM endpoint is configured.")),
     (r"«(.*)» failed \((.*)\)\.", _("«%(1)s» failed (%(2)s).")),
+    (r"Part (\d+) of (\d+)\.", _("Part %(1)s of %(2)s.")),
+    (r"Part (\d+) of (\d+): (.*)", _("Part %(1)s of %(2)s: %(3)s")),
+    (r"A branch of a plan\.", _("A branch of a plan.")),
+    (r"A branch of a plan: (.*)", _("A branch of a plan: %(1)s")),
     (r"Stopped half-way\.", _("Stopped half-way.")),
     (
         r"It had arrived before the interruption\.",

@@ -14,6 +14,7 @@ TASK_LABELS: Final[Mapping[str, str]] = {
     "queued": "",
     "processing": "info",
     "paused": "warning",
+    "waiting": "info",
     "input_required": "warning",
     "completed": "success",
     "failed": "danger",

@@ -24,6 +24,7 @@ ICONS: Final = {
     StepKind.HANDOFF: "swap_horiz",
     StepKind.SUMMARY: "summarize",
     StepKind.AGENT: "hub",
+    StepKind.JOIN: "call_merge",
 }
 
 

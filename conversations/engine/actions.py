@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from conversations.engine.calls import PendingCall
+from conversations.plan import Part
 from conversations.states import InputKind
 
 
@@ -42,6 +43,13 @@ class AskHuman:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """Let tasks of their own do these branches, and wait for all of them."""
+
+    branches: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HandOff:
     """Let another agent take over."""
 
@@ -71,4 +79,6 @@ class Finish:
 
 
 Work = Route | CallModel | RunTools | CheckTool | HandOff | Summarise
-Action = Work | AskHuman | Finish | GiveUp
+#: The task waits after these, and no worker holds it.
+Wait = AskHuman | Fork
+Action = Work | Wait | Finish | GiveUp

@@ -93,10 +93,14 @@ class AnswerStream:
         await self.flush()
 
     async def _put(self) -> None:
+        if self._claim.is_branch:
+            return
         partial = PartialText(self._message_id, self._stream, self.text)
         await get_partial_store().put(self._claim.tenant_id, self._claim.task_id, partial)
 
     async def _publish(self, kind: str, data: dict[str, Any]) -> None:
+        if self._claim.is_branch:  # no customer reads what it says
+            return
         event = LiveEvent(
             kind,
             self._claim.session_id,
@@ -112,6 +116,8 @@ class AnswerStream:
 async def announce_step(claim: Claim, *, number: int, kind: str, agent: str, last_seq: int) -> None:
     """Tell watchers that a step has begun; nothing is stored of it."""
     data: dict[str, Any] = {"number": number, "kind": kind, "agent": agent}
+    if claim.parent_id is not None:
+        data["parent_task_id"] = str(claim.parent_id)
     event = LiveEvent(
         "step.started", claim.session_id, claim.task_id, last_seq, timezone.now(), data, False
     )

@@ -4,11 +4,16 @@ from typing import Any, Final
 
 from conversations.engine.loading import TaskInput
 from conversations.engine.state import TaskState, note_for
+from conversations.plan import Part
 from routing.snapshot import AgentSnapshot, PromptSnapshot
 from routing.telling import told
 
 #: A session whose summary lags behind is told in so many windows at most.
 MAX_WINDOWS: Final = 2
+_BRANCH: Final = (
+    "You do one part of a plan while other agents do theirs. No customer reads what you say:"
+    " another agent puts together what all of you have found."
+)
 
 
 def brief(
@@ -47,6 +52,12 @@ def _part_of_a_plan(state: TaskState) -> str:
     part = state.part
     if part is None:
         return ""
+    if state.is_branch:
+        return f"\n\n{_BRANCH}{_yours(part)}"
     head = f"You do part {state.num_parts_done + 1} of {len(state.plan)} of a plan."
     rest = "" if state.has_more_parts else " Yours is the last: what you say is the answer."
-    return f"\n\n{head}{rest} Your part:\n{part.instruction}"
+    return f"\n\n{head}{rest}{_yours(part)}"
+
+
+def _yours(part: Part) -> str:
+    return f" Your part:\n{part.instruction}" if part.instruction else ""

@@ -29,6 +29,7 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
+from django.db.models.lookups import IsNull
 
 from conversations.engine import queues
 from conversations.engine.fairness import Queue, allot
@@ -44,6 +45,7 @@ _ABANDONED: Final = "abandoned"
 MAX_TENANTS: Final = 32
 #: Tenants whose turns are remembered; the order of the others is nobody's loss.
 MAX_TURNS: Final = 10_000
+_IDS: Final = ("task_id", "tenant_id", "session_id", "batch_id", "parent_id")
 
 
 class Suspicion(IntEnum):
@@ -69,6 +71,12 @@ class Claim:
     turn: int
     num_crashes: int = 0
     batch_id: UUID | None = None
+    parent_id: UUID | None = None
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether another task waits for this one, and no customer does."""
+        return self.parent_id is not None
 
     @property
     def is_suspect(self) -> bool:
@@ -88,11 +96,7 @@ class Claim:
 
     @classmethod
     def unpacked(cls, packed: Mapping[str, Any]) -> "Claim":
-        ids = {
-            name: UUID(hex=packed[name])
-            for name in ("task_id", "tenant_id", "session_id", "batch_id")
-            if packed[name] is not None
-        }
+        ids = {name: UUID(hex=packed[name]) for name in _IDS if packed[name] is not None}
         return cls(**{**packed, **ids})
 
 
@@ -188,7 +192,16 @@ def _claiming(which: str, limit: int) -> Statement:
             "lease_until": lease_end(Param("lease", DurationField())),
             "started_at": Coalesce(F("started_at"), Now()),
         },
-        returning=["id", "tenant", "session", "attempt", "turn", "num_crashes", "batch"],
+        returning=[
+            "id",
+            "tenant",
+            "session",
+            "attempt",
+            "turn",
+            "num_crashes",
+            "batch",
+            "parent",
+        ],
     )
 
 
@@ -198,9 +211,7 @@ def _power_of_two(limit: int) -> int:
 
 
 def _claimable(which: str) -> QuerySet[Task, UUID]:
-    earlier = Task.objects.filter(
-        session=OuterRef("session"), seq__lt=OuterRef("seq"), status__in=sorted(UNFINISHED)
-    )
+    earlier = in_its_way()
     if which == _ABANDONED:
         rows = Task.objects.filter(status=TaskStatus.PROCESSING, lease_until__lt=Now())
     else:
@@ -211,6 +222,20 @@ def _claimable(which: str) -> QuerySet[Task, UUID]:
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
     return rows.order_by("-priority", "id").values_list("id", flat=True)
+
+
+def in_its_way() -> QuerySet[Task]:
+    """As a subquery: the unfinished tasks for which a task has to wait, because they were before it
+    in its session. None for a branch: its turn came when its parent's did.
+    """
+    # Said of the outer task within, so that PostgreSQL may still plan an anti-join.
+    is_branch = ExpressionWrapper(OuterRef("parent_id"), output_field=UUIDField())
+    return Task.objects.filter(
+        IsNull(is_branch, True),
+        session=OuterRef("session"),
+        seq__lt=OuterRef("seq"),
+        status__in=sorted(UNFINISHED),
+    )
 
 
 class _Turns:

@@ -1,6 +1,7 @@
 """What the engine's writes tell watchers: durable events, before they have their numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid5
 
 from conversations.engine.actions import Finish
@@ -38,6 +39,13 @@ def answer_id(task_id: UUID) -> UUID:
     return uuid5(task_id, "answer")
 
 
+def of_task(claim: Claim, kind: str, data: dict[str, Any]) -> Fact:
+    """Something about the task; of a branch it says whose."""
+    if claim.parent_id is not None:
+        data["parent_task_id"] = str(claim.parent_id)
+    return Fact(kind, data, claim.task_id)
+
+
 def of_step(claim: Claim, step: StepRecord) -> list[Fact]:
     """What is told of a finished step; of a call also what it was."""
     told = [step_recorded(claim, step)]
@@ -52,7 +60,7 @@ def tool_called(claim: Claim, step: StepRecord) -> Fact:
         "arguments": step.input["arguments"],
         "status": step.status,
     }
-    return Fact("tool.called", data, claim.task_id)
+    return of_task(claim, "tool.called", data)
 
 
 def input_required(claim: Claim, request: InputRequest) -> Fact:
@@ -65,7 +73,7 @@ def input_required(claim: Claim, request: InputRequest) -> Fact:
         "audience": request.audience,
         "expires_at": request.expires_at.isoformat(),
     }
-    return Fact("input.required", data, claim.task_id)
+    return of_task(claim, "input.required", data)
 
 
 def step_recorded(claim: Claim, step: StepRecord) -> Fact:
@@ -79,7 +87,12 @@ def step_recorded(claim: Claim, step: StepRecord) -> Fact:
         "input_tokens": step.input_tokens,
         "output_tokens": step.output_tokens,
     }
-    return Fact("step.recorded", data, claim.task_id)
+    return of_task(claim, "step.recorded", data)
+
+
+def said(claim: Claim, answer: Finish) -> list[Fact]:
+    """The answer, as customers are told of it; none, when it is what a branch found."""
+    return [] if claim.is_branch else [chat_response(claim, answer)]
 
 
 def chat_response(claim: Claim, answer: Finish) -> Fact:
@@ -99,12 +112,14 @@ def status_changed(claim: Claim, outcome: Outcome) -> Fact:
         data["reason"] = outcome.reason
     if outcome.is_degraded:
         data["degraded"] = True
-    return Fact("task.status_changed", data, claim.task_id)
+    return of_task(claim, "task.status_changed", data)
 
 
 def ending(claim: Claim, outcome: Outcome) -> list[Fact]:
-    """The new status, after the error that caused it."""
+    """The new status, after the error that caused it. The error of a branch is told to the agent
+    that puts together what branches found, and to no customer.
+    """
     facts = [status_changed(claim, outcome)]
-    if outcome.status is TaskStatus.FAILED:
+    if outcome.status is TaskStatus.FAILED and not claim.is_branch:
         facts.insert(0, Fact("error", failure(outcome.reason, outcome.detail) or {}, claim.task_id))
     return facts

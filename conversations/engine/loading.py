@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import BigIntegerField, UUIDField
 
 from conversations.engine.claims import Claim
-from conversations.engine.plan import read_plan
-from conversations.engine.state import Backlog, StepRecord, TaskState, fold
+from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord, TaskState, fold
 from conversations.errors import TaskNotFound
 from conversations.models import Message, Step, Task
+from conversations.plan import read_plan
 from conversations.states import StepKind, StepStatus
 from orkesta.statements import Param
 from routing.rules import SessionState
@@ -127,7 +127,11 @@ def load(claim: Claim) -> TaskInput:
         key_id=key_id,
         context={**of_session, **context},
         state=fold(
-            _steps(claim) if num_steps else (), backlog=_backlog(history), plan=read_plan(plan)
+            _steps(claim) if num_steps else (),
+            # Whoever waits for a branch does not wait for a summary, too.
+            backlog=NO_BACKLOG if claim.is_branch else _backlog(history),
+            plan=read_plan(plan),
+            is_branch=claim.is_branch,
         ),
         snapshot=get_snapshot(claim.tenant_id, config_version),
     )

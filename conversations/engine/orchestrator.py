@@ -8,6 +8,7 @@ from conversations.engine.actions import (
     CallModel,
     CheckTool,
     Finish,
+    Fork,
     GiveUp,
     HandOff,
     Route,
@@ -43,15 +44,25 @@ def next_action(state: TaskState) -> Action:
         return GiveUp(StepsExhausted.code, f"No answer after {state.num_rounds} steps.")
     if state.calls:
         return _go_on_with(state)
-    return Route() if state.agent_slug is None else CallModel(state.agent_slug, _why(state))
+    return Route() if state.agent_slug is None else _go_ahead(state, state.agent_slug)
 
 
-def _why(state: TaskState) -> str:
+def _go_ahead(state: TaskState, agent_slug: str) -> Action:
+    """Let the agent work, or the branches whose turn it is in the plan."""
+    if state.group is not None:
+        return Fork(state.group.branches)
+    return CallModel(agent_slug, why(state))
+
+
+def why(state: TaskState) -> str:
     """Why this agent, where it was not routed to."""
-    if state.part is None:
+    if not state.plan:
         return ""
-    place, count = state.num_parts_done + 1, len(state.plan)
-    return f"Part {place} of {count}: {state.part.instruction}"
+    place = f"Part {state.num_parts_done + 1} of {len(state.plan)}"
+    if state.is_branch:
+        place = "A branch of a plan"
+    instruction = state.part.instruction if state.part else ""
+    return f"{place}: {instruction}" if instruction else f"{place}."
 
 
 def _bound_met(state: TaskState) -> GiveUp | None:
@@ -70,7 +81,8 @@ def _bound_met(state: TaskState) -> GiveUp | None:
 def _after_failure(state: TaskState, code: str, detail: str) -> Action:
     can_fall_back = state.fallback_slug and state.fallback_slug not in state.tried
     is_out_of_steps = state.num_rounds >= state.limits.max_steps
-    if state.agent_slug is None or not can_fall_back or is_out_of_steps:
+    # Nobody can stand in for branches that have all failed.
+    if state.agent_slug is None or state.group or not can_fall_back or is_out_of_steps:
         return GiveUp(code, detail)
     return CallModel(state.fallback_slug, reason=f"«{state.tried[-1]}» failed ({code}).")
 

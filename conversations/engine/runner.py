@@ -18,6 +18,7 @@ from conversations.engine.actions import (
     CallModel,
     CheckTool,
     Finish,
+    Fork,
     GiveUp,
     HandOff,
     Route,
@@ -27,6 +28,7 @@ from conversations.engine.actions import (
 )
 from conversations.engine.answer_stream import AnswerStream, announce_step
 from conversations.engine.asking import asking_step, request_of
+from conversations.engine.branching import join_step
 from conversations.engine.calls import PendingCall
 from conversations.engine.charging import PAUSED_BY_BUDGET, met_the_end_of_the_budget
 from conversations.engine.claims import Claim
@@ -134,10 +136,10 @@ class Runner:
         task = await insist(self.claim.tenant_id, load, self.claim)
         self._state, self._is_first, self._last_seq = task.state, True, 0
         self._spending.begin(task.key_id)
-        action = last_word(next_action(self._state), self._state, task.snapshot)
+        action = self._decide(task)
         while not isinstance(action, Finish | GiveUp):
-            if isinstance(action, AskHuman):
-                await self._ask(task, action)
+            if isinstance(action, AskHuman | Fork):
+                await self._wait(task, action)
                 return
             done = await self._perform(task, action)
             if done is None:  # somebody has stopped it
@@ -157,10 +159,15 @@ class Runner:
                 return
         await insist(self.claim.tenant_id, store.finish, self.claim, action)
 
+    def _decide(self, task: TaskInput) -> Action:
+        action = next_action(self._state)
+        # Who puts together what branches found has to know which of them failed.
+        return action if self._state.is_branch else last_word(action, self._state, task.snapshot)
+
     async def _take_in(self, done: list[StepRecord], task: TaskInput) -> Action:
         for step in done:
             self._state = self._state.after(step)
-        action = last_word(next_action(self._state), self._state, task.snapshot)
+        action = self._decide(task)
         if isinstance(action, Finish) and action.failure and self._stream is not None:
             await self._stream.withdraw()  # half an answer is not what will be said
         return action
@@ -273,12 +280,16 @@ class Runner:
         self._is_first, self._last_seq = False, begun.last_seq
         return begun.outcome is None
 
-    async def _ask(self, task: TaskInput, action: AskHuman) -> None:
-        step = asking_step(action, self._state)
-        request = request_of(self.claim, action, step, task)
-        await insist(
-            self.claim.tenant_id, store.ask, self.claim, step, request, is_first=self._is_first
-        )
+    async def _wait(self, task: TaskInput, action: AskHuman | Fork) -> None:
+        """Let go of the task until a person moves it, or the last of its branches."""
+        claim, first = self.claim, self._is_first
+        if isinstance(action, Fork):
+            step = join_step(action, self._state, claim)
+            await insist(claim.tenant_id, store.fork, claim, step, is_first=first)
+        else:
+            step = asking_step(action, self._state)
+            request = request_of(claim, action, step, task)
+            await insist(claim.tenant_id, store.ask, claim, step, request, is_first=first)
         await self._forget_partial()
 
     async def _announce(self, kind: StepKind, number: int, agent: str = "") -> None:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from conversations.engine.calls import Exchange, PendingCall, answered, asked, error_text
-from conversations.engine.findings import finding, findings
-from conversations.engine.plan import Part
+from conversations.engine.findings import branch_findings, finding, findings
+from conversations.plan import Entry, Group, Part
 from conversations.states import InputAction, InputKind, StepKind, StepStatus
 
 #: A call that failed with this is the model's to correct; it is no error of the tool's.
@@ -118,12 +118,23 @@ class TaskState:
     slowest_ms: float = 0.0
     backlog: Backlog = NO_BACKLOG
     #: Of a workflow: its parts, and how many of them are done.
-    plan: tuple[Part, ...] = ()
+    plan: tuple[Entry, ...] = ()
     num_parts_done: int = 0
+    #: Whether the task is itself a branch of another one's plan.
+    is_branch: bool = False
 
     @property
     def part(self) -> Part | None:
-        """The part of the plan that is being done."""
+        """The part of the plan that is being done, when one agent does it."""
+        return entry if isinstance(entry := self._entry, Part) else None
+
+    @property
+    def group(self) -> Group | None:
+        """The part of the plan that is being done, when branches do it."""
+        return entry if isinstance(entry := self._entry, Group) else None
+
+    @property
+    def _entry(self) -> Entry | None:
         return self.plan[self.num_parts_done] if self.num_parts_done < len(self.plan) else None
 
     @property
@@ -144,10 +155,16 @@ class TaskState:
 
 
 def fold(
-    steps: Iterable[StepRecord], *, backlog: Backlog = NO_BACKLOG, plan: tuple[Part, ...] = ()
+    steps: Iterable[StepRecord],
+    *,
+    backlog: Backlog = NO_BACKLOG,
+    plan: tuple[Entry, ...] = (),
+    is_branch: bool = False,
 ) -> TaskState:
     """The state after `steps`, in order."""
-    state = TaskState(backlog=backlog, plan=plan)
+    state = TaskState(backlog=backlog, plan=plan, is_branch=is_branch)
+    if is_branch and state.part is not None:
+        state = replace(state, note=state.part.note)
     for step in steps:
         state = state.after(step)
     return state
@@ -217,18 +234,31 @@ def _answered(state: TaskState, text: str) -> TaskState:
     part = state.part
     if part is None or not state.has_more_parts:
         return replace(state, answer=text)
-    done = replace(state, num_parts_done=state.num_parts_done + 1)
-    following = done.plan[done.num_parts_done].agent_slug
-    return replace(
-        done,
-        agent_slug=following,
+    by, asked = state.agent_slug or "", part.instruction
+    return _with_next_part(state, finding(text, by=by, asked=asked, before=state.note))
+
+
+def _joined(state: TaskState, step: StepRecord) -> TaskState:
+    """All branches have ended; what they found stands in the order of the plan."""
+    if step.status is StepStatus.FAILED:
+        return _failed(state, step)
+    return _with_next_part(state, branch_findings(step.output["findings"], before=state.note))
+
+
+def _with_next_part(state: TaskState, note: str) -> TaskState:
+    done = replace(
+        state,
+        num_parts_done=state.num_parts_done + 1,
         pinned_version_id=None,
-        had=(*state.had, following),
         tried=(),
-        note=finding(text, by=state.agent_slug or "", asked=part.instruction, before=state.note),
+        note=note,
         exchange=(),
         num_errors=0,
     )
+    part = done.part
+    if part is None:  # branches: nobody has the task meanwhile
+        return done
+    return replace(done, agent_slug=part.agent_slug, had=(*state.had, part.agent_slug))
 
 
 def note_for(state: TaskState) -> str:
@@ -341,4 +371,5 @@ _AFTER: Final[Mapping[StepKind, Callable[[TaskState, StepRecord], TaskState]]] =
     StepKind.HANDOFF: _handed_off,
     StepKind.SUMMARY: _summarised,
     StepKind.AGENT: _said,
+    StepKind.JOIN: _joined,
 }

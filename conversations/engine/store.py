@@ -25,10 +25,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from conversations.batch_count import note_end
-from conversations.engine import facts
+from conversations.branches import hold_parent, note_branch_end
+from conversations.engine import branching, facts
 from conversations.engine.actions import Finish, GiveUp
 from conversations.engine.charging import write_usage
 from conversations.engine.claims import Claim
+from conversations.engine.dispatch import dispatch_on_commit
 from conversations.engine.facts import Outcome, answer_id
 from conversations.engine.state import StepRecord
 from conversations.engine.step_rows import write_steps
@@ -121,6 +123,7 @@ def record(
 
     Somebody who wanted the task cancelled or paused before this commit gets that instead.
     """
+    hold_parent(claim.parent_id)
     outcome = None if then is None else _ended(then)
     count = num_steps or steps[-1].number
     place, last = _place(claim), steps[-1]
@@ -131,11 +134,11 @@ def record(
         if obeyed != outcome:
             outcome = obeyed
             told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
-        first = _take_numbers(place, len(told), last)
+        first = _take_numbers(claim, len(told), last)
     write_steps(claim, steps)
     _count_hit(claim, steps[-1])
     if answer is not None:
-        _insert_answer(claim, answer[0], seq=first + answer[1])
+        _keep_answer(claim, answer[0], seq=first + answer[1])
     write(place, told, first=first)
     _note_end(claim, outcome)
     failpoint(Failpoint.STEP_WRITTEN)
@@ -157,7 +160,7 @@ def _tell(
     answer = None
     if isinstance(then, Finish) and outcome == _ended(then):
         answer = (then, len(told))
-        told.append(facts.chat_response(claim, then))
+        told.extend(facts.said(claim, then))
     if outcome is not None:
         told.extend(facts.ending(claim, outcome))
     return told, answer
@@ -169,6 +172,7 @@ def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> 
     """Write that a call is about to be made, with its key, before it is. With an outcome it must
     not be made: somebody wanted the task cancelled or paused.
     """
+    hold_parent(claim.parent_id)
     outcome = None
     if not _BEGINS(task_id=claim.task_id, attempt=claim.attempt, num_steps=num_steps):
         outcome = _obey_wish(claim, None, num_steps)
@@ -190,6 +194,7 @@ def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool
     """Let the task wait for a person: the step that begins with the request, the request itself,
     and the status, together. Somebody who wanted the task cancelled gets that instead.
     """
+    hold_parent(claim.parent_id)
     waiting = Outcome(TaskStatus.INPUT_REQUIRED, request.kind)
     outcome: Outcome | None = waiting
     if not _holds(claim, waiting, step.number):
@@ -209,8 +214,40 @@ def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool
 
 @transaction.atomic
 @inserting_together()
+def fork(claim: Claim, step: StepRecord, *, is_first: bool) -> Outcome:
+    """Let the task wait for branches: the step that begins with them, a task for each, and the
+    status, together. Somebody who wanted the task cancelled or paused gets that instead.
+    """
+    waiting = Outcome(TaskStatus.WAITING)
+    outcome: Outcome | None = waiting
+    if not _holds(claim, waiting, step.number):
+        outcome = _obey_wish(claim, waiting, None)
+    told = []
+    if is_first:
+        told.append(facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
+    if outcome != waiting:
+        told.extend(facts.ending(claim, outcome or waiting))
+        append(_place(claim), told)
+        _note_end(claim, outcome)
+        return outcome or waiting
+    place, parent = len(told), Task.objects.get(pk=claim.task_id)
+    told += [*branching.begun(claim, step), branching.waiting(claim, step)]
+    first = take_numbers(_place(claim), len(told))
+    branches = branching.branches_of(parent, step, first=first + place)
+    insert(branches)
+    write_steps(claim, [step])
+    write(_place(claim), told, first=first)
+    for branch in branches:
+        dispatch_on_commit(branch.id, priority=branch.priority)
+    failpoint(Failpoint.BRANCHES_WRITTEN)
+    return waiting
+
+
+@transaction.atomic
+@inserting_together()
 def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) -> None:
     """End the task, or hand it back to the queue, with the step that was interrupted, if any."""
+    hold_parent(claim.parent_id)
     if not _fence(claim, _changes(outcome, step.number if step else None)):
         raise _fenced(claim)
     told = facts.ending(claim, outcome)
@@ -227,16 +264,17 @@ def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) ->
 @inserting_together()
 def finish(claim: Claim, ending: Ending) -> None:
     """End a task whose last step had been recorded without its ending."""
+    hold_parent(claim.parent_id)
     outcome = _ended(ending)
     if not _fence(claim, _changes(outcome, None)):
         raise _fenced(claim)
     told = facts.ending(claim, outcome)
     place = _place(claim)
     if isinstance(ending, Finish):
-        told.insert(0, facts.chat_response(claim, ending))
+        told = [*facts.said(claim, ending), *told]
     first = take_numbers(place, len(told))
     if isinstance(ending, Finish):
-        _insert_answer(claim, ending, seq=first)
+        _keep_answer(claim, ending, seq=first)
     write(place, told, first=first)
     _note_end(claim, outcome)
 
@@ -248,6 +286,7 @@ def _place(claim: Claim) -> Place:
 def _note_end(claim: Claim, outcome: Outcome | None) -> None:
     if outcome is not None and outcome.status in TERMINAL:
         note_end(claim.batch_id)
+        note_branch_end(claim.parent_id)
 
 
 def _ended(ending: Ending) -> Outcome:
@@ -279,7 +318,7 @@ def _fence(claim: Claim, changes: Mapping[str, Any], *, wanted: Wanted | None = 
     return bool(update_returning(rows, changes, ["id"]))
 
 
-def _obey_wish(claim: Claim, outcome: Outcome | None, num_steps: int) -> Outcome | None:
+def _obey_wish(claim: Claim, outcome: Outcome | None, num_steps: int | None) -> Outcome | None:
     """The fence met somebody's wish, or another owner: find out which. A pause does not hold up a
     task that ends anyway.
     """
@@ -292,7 +331,7 @@ def _obey_wish(claim: Claim, outcome: Outcome | None, num_steps: int) -> Outcome
         raise _fenced(claim)
     if row.wanted == Wanted.CANCEL:
         outcome = Outcome(TaskStatus.CANCELLED, "cancelled")
-    elif row.wanted == Wanted.PAUSE and outcome is None:
+    elif row.wanted == Wanted.PAUSE and (outcome is None or outcome.status is TaskStatus.WAITING):
         outcome = Outcome(TaskStatus.PAUSED, "paused")
     if not _fence(claim, _changes(outcome, num_steps)):
         raise _fenced(claim)
@@ -331,9 +370,9 @@ def _hold_and_take_numbers(
     is_usual = outcome is None or outcome.status is TaskStatus.COMPLETED
     if connection.vendor != "postgresql" or not is_usual:
         held = _holds(claim, outcome, num_steps)
-        return _take_numbers(_place(claim), count, step) if held else None
+        return _take_numbers(claim, count, step) if held else None
     fence = _GOES_ON if outcome is None else _COMPLETES
-    by, more = _numbering(step)
+    by, more = _numbering(claim, step)
     values = {"task_id": claim.task_id, "attempt": claim.attempt, "num_steps": num_steps}
     return find_numbers(_place(claim), count, by=_together(fence, by), **values, **more)
 
@@ -343,13 +382,17 @@ def _together(fence: TenantStatement, then: TenantStatement) -> TenantStatement:
     return provided(fence, then)
 
 
-def _take_numbers(place: Place, count: int, step: StepRecord) -> int:
-    by, values = _numbering(step)
-    return take_numbers(place, count, by=by, **values)
+def _take_numbers(claim: Claim, count: int, step: StepRecord) -> int:
+    by, values = _numbering(claim, step)
+    return take_numbers(_place(claim), count, by=by, **values)
 
 
-def _numbering(step: StepRecord) -> tuple[TenantStatement, dict[str, Any]]:
-    """How numbers are taken for what is told of the step, and what the session learns by it."""
+def _numbering(claim: Claim, step: StepRecord) -> tuple[TenantStatement, dict[str, Any]]:
+    """How numbers are taken for what is told of the step, and what the session learns by it; of a
+    branch, nothing.
+    """
+    if claim.is_branch:
+        return PLAIN, {}
     if step.status is not StepStatus.SUCCEEDED or not step.agent_slug:
         return PLAIN, {}
     match step.kind:
@@ -375,7 +418,11 @@ def _count_hit(claim: Claim, step: StepRecord) -> None:
         transaction.on_commit(partial(note_hit, claim.tenant_id, UUID(rule_id), day))
 
 
-def _insert_answer(claim: Claim, answer: Finish, *, seq: int) -> None:
+def _keep_answer(claim: Claim, answer: Finish, *, seq: int) -> None:
+    """As the session's next message; what a branch says is for nobody to read but its parent."""
+    if claim.is_branch:
+        Task.objects.filter(pk=claim.task_id).update(finding=answer.content)
+        return
     row = Message(
         id=answer_id(claim.task_id),
         tenant_id=claim.tenant_id,

@@ -15,13 +15,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from conversations.batch_count import note_end
+from conversations.branches import note_branch_end
 from conversations.engine.dispatch import at_once, dispatch_on_commit
 from conversations.errors import InputExpired, InputInvalid, TaskNotFound
 from conversations.event_log import Fact, Place, append
 from conversations.failures import failure
 from conversations.input_models import InputRequest
 from conversations.models import Step, Task
-from conversations.services.tasks import lock_task
+from conversations.services.tasks import is_held, lock_task, move
 from conversations.states import (
     INPUT_ACTIONS,
     INPUT_RESULTS,
@@ -89,6 +90,9 @@ def give_input(
     _move(task, TaskStatus.QUEUED)
     status = {"task_id": str(task.id), "status": TaskStatus.QUEUED, "reason": "input_given"}
     append(Place(task.tenant_id, task.session_id), [*facts, _status(task, status)])
+    if task.parent_id is not None and is_held(task):
+        move(task, TaskStatus.PAUSED, reason="paused")
+        return task
     dispatch_on_commit(task.id, priority=task.priority)
     return task
 
@@ -126,6 +130,7 @@ def expire_input(request_id: UUID) -> bool:
     facts = [_recorded(task, step), problem, _status(task, status)]
     append(Place(task.tenant_id, task.session_id), facts)
     note_end(task.batch_id)
+    note_branch_end(task.parent_id)
     return True
 
 

@@ -20,6 +20,7 @@ from conversations.errors import (
 )
 from conversations.event_log import Fact, Place, find_numbers, numbering, take_numbers, write
 from conversations.models import Message, Session, Task
+from conversations.plan import agents_of, leading_agent
 from conversations.services.busy import make_room
 from conversations.services.inputs import give_input
 from conversations.services.sessions import check_is_open, lock_session, open_session
@@ -74,7 +75,7 @@ def post_message(
     metadata: Mapping[str, Any] | None = None,
     batch_id: UUID | None = None,
     priority: int | None = None,
-    plan: Sequence[Mapping[str, str]] = (),
+    plan: Sequence[Mapping[str, Any]] = (),
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
     take the message's place in its order, 3. write message, task and events, 4. after commit, tell
@@ -82,15 +83,16 @@ def post_message(
     the answer, and the task is that one.
 
     With a `plan`, agents answer in turn, each with its `{"agent": slug, "instruction": text}`, and
-    the last one's answer is the task's. Of tasks that wait, those of a higher `priority` (1 to 10;
-    None is the tier's) begin first.
+    the last one's answer is the task's; those of a `{"parallel": [...]}` work at the same time, and
+    the next one puts together what they found. Of tasks that wait, those of a higher `priority` (1
+    to 10; None is the tier's) begin first.
     Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, SessionNotFound,
     SessionNotOpen, SessionBusy, SessionExhausted.
     """
     _check_text(message)
-    named = _agents_of(plan) if plan else {"/agent": principal.choose_agent(agent)}
+    named = dict(agents_of(plan)) if plan else {"/agent": principal.choose_agent(agent)}
     _check_agents(principal, named)
-    agent = next(iter(named.values()))
+    agent = leading_agent(plan) if plan else named["/agent"]
     if session_id is None:
         session_id = open_session(principal=principal, user_ref=user_ref, user_name=user_name).id
     elif (asking := make_room(session_id=session_id, agent_slug=agent)) and not plan:
@@ -121,10 +123,6 @@ def post_message(
     failpoint(Failpoint.TASK_WRITTEN)
     dispatch_on_commit(task.id, priority=task.priority)
     return PostedMessage(session_id, said, task)
-
-
-def _agents_of(plan: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {f"/plan/{place}/agent": part["agent"] for place, part in enumerate(plan)}
 
 
 def _check_agents(principal: Principal, named: Mapping[str, str]) -> None:

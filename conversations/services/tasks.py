@@ -9,9 +9,11 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, Subquery
 from django.utils import timezone
 
 from conversations.batch_count import note_end
+from conversations.branches import note_branch_end, open_join
 from conversations.engine.dispatch import at_once, dispatch_on_commit, signal_on_commit
 from conversations.errors import StepNotFound, TaskNotFound
 from conversations.event_log import Fact, Place, append, take_numbers, write
@@ -50,6 +52,8 @@ _TAKEN_FROM: Final = {
     Verb.FORK: TERMINAL,
     Verb.CANCEL: frozenset(s for s in TaskStatus if may_move(frm=s, to=TaskStatus.CANCELLED)),
 }
+#: A branch that is done anew would have nobody to tell: its workflow is.
+_OF_WHOLE_TASKS: Final = frozenset({Verb.RETRY, Verb.FORK})
 #: What a wish to do this makes of a task that no worker holds.
 _AT_REST: Final = {Wanted.CANCEL: TaskStatus.CANCELLED, Wanted.PAUSE: TaskStatus.PAUSED}
 _WISHES: Final = {
@@ -68,6 +72,8 @@ def verbs_for(task: Task) -> frozenset[Verb]:
     something has nothing but its cancellation to be asked for.
     """
     verbs = frozenset(verb for verb in Verb if task.status in _TAKEN_FROM[verb])
+    if task.parent_id is not None:
+        verbs -= _OF_WHOLE_TASKS
     return verbs - {Verb.PAUSE, Verb(task.wanted)} if task.wanted else verbs
 
 
@@ -90,17 +96,32 @@ def pause_task(*, task_id: UUID) -> Task:
 
 @transaction.atomic
 def resume_task(*, task_id: UUID) -> Task:
-    """Let a paused task go on after its last recorded step.
+    """Let a paused task go on after its last recorded step, and its branches after theirs.
 
-    Raises TaskNotFound, and StateConflict when it is not paused.
+    Raises TaskNotFound, and StateConflict when it is not paused, or is a branch of one that is.
     """
     task = lock_task(task_id)
     if task.status != TaskStatus.PAUSED:
         raise StateConflict(f"Only a paused task can be resumed; this one is {task.status}.")
-    move(task, TaskStatus.QUEUED, reason="resumed")
+    if is_held(task):
+        raise StateConflict("The task is a branch of one that is paused: resume that one.")
     record(AuditAction.TASK_RESUMED, task)
-    dispatch_on_commit(task.id, priority=task.priority)
+    if open_join(task) is None:
+        _requeue(task)
+        return task
+    move(task, TaskStatus.WAITING, reason="resumed")
+    for branch in _lock_branches(task):
+        if branch.status == TaskStatus.PAUSED:
+            _requeue(branch)
+        elif branch.wanted == Wanted.PAUSE:
+            branch.wanted = Wanted.NOTHING
+            branch.save(update_fields=["wanted"])
     return task
+
+
+def _requeue(task: Task) -> None:
+    move(task, TaskStatus.QUEUED, reason="resumed")
+    dispatch_on_commit(task.id, priority=task.priority)
 
 
 def retry_task(*, task_id: UUID) -> Task:
@@ -132,13 +153,36 @@ def _wish(task_id: UUID, wanted: Wanted) -> Task:
     if not may_move(frm=status, to=_AT_REST[wanted]):
         raise StateConflict(f"The task is {status}: it cannot be {_AT_REST[wanted]}.")
     record(_WISHES[wanted], task, {"status": (status, _AT_REST[wanted])})
-    if status is TaskStatus.PROCESSING:
+    _obey(task, wanted)
+    return task
+
+
+def _obey(task: Task, wanted: Wanted) -> None:
+    """What is wanted of a locked task, here or, while a worker holds it, as soon as that one hears
+    of it. Its branches are wanted the same; one that waits for a person goes on waiting.
+    """
+    if task.status == TaskStatus.PROCESSING:
         task.wanted = wanted
         task.save(update_fields=["wanted"])
         signal_on_commit(task.id)
-        return task
+        return
+    has_branches = task.status in {TaskStatus.WAITING, TaskStatus.PAUSED}
     move(task, _AT_REST[wanted], reason=_AT_REST[wanted].value)
-    return task
+    for branch in _lock_branches(task) if has_branches else ():
+        is_at_rest = may_move(frm=branch.status, to=_AT_REST[wanted])
+        if is_at_rest and branch.wanted != Wanted.CANCEL:
+            _obey(branch, wanted)
+
+
+def _lock_branches(task: Task) -> list[Task]:
+    """The branches for which the locked task waits, locked until the transaction ends."""
+    rows = task.branches.filter(status__in=sorted(UNFINISHED))
+    return list(rows.select_for_update().order_by("id"))
+
+
+def is_held(task: Task) -> bool:
+    """Whether the locked task is a branch of one that is paused."""
+    return Task.objects.filter(branches=task.pk, status=TaskStatus.PAUSED).exists()
 
 
 @transaction.atomic
@@ -146,6 +190,8 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStat
     origin = lock_task(task_id)
     if origin.status not in statuses:
         raise StateConflict(f"The task is {origin.status}.")
+    if origin.parent_id is not None:
+        raise StateConflict("The task is a branch of another one: take up that one.")
     # Two people who press the same button want one answer.
     if after_step is None and origin.forks.filter(status__in=sorted(UNFINISHED)).exists():
         raise StateConflict("The task is being tried again already.")
@@ -221,11 +267,16 @@ def _copy(step: Step, task: Task) -> Step:
 
 
 def lock_task(task_id: UUID) -> Task:
-    """The task, locked until the transaction ends. Raises TaskNotFound."""
-    task = Task.objects.select_for_update().filter(pk=task_id).first()
-    if task is None:
+    """The task, locked until the transaction ends; if it is a branch, the one that waits for it is
+    locked, too, and first. Raises TaskNotFound.
+    """
+    parent = Task.objects.filter(pk=task_id).values("parent_id")
+    # A branch has its place in the session behind its parent's.
+    rows = Task.objects.filter(Q(pk=task_id) | Q(pk=Subquery(parent))).order_by("seq")
+    locked = list(rows.select_for_update())
+    if not locked:
         raise TaskNotFound
-    return task
+    return locked[-1]
 
 
 def move(task: Task, to: TaskStatus, *, reason: str) -> None:
@@ -243,3 +294,4 @@ def move(task: Task, to: TaskStatus, *, reason: str) -> None:
     append(Place(task.tenant_id, task.session_id), [Fact("task.status_changed", data, task.id)])
     if to in TERMINAL:
         note_end(task.batch_id)
+        note_branch_end(task.parent_id)

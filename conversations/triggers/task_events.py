@@ -25,12 +25,14 @@ class Told(Protocol):
 
 def announcements_of(session_id: UUID, facts: Sequence[Told]) -> list[Announcement]:
     """One for each task that one of the facts puts into a status that webhooks know; with its
-    answer or its error, when they are among the facts.
+    answer or its error, when they are among the facts. Of branches they hear nothing: these are
+    how a task is done, and nobody asked for them.
     """
     return [
         Announcement(event, _data(session_id, fact, facts))
         for fact in facts
         if fact.type == "task.status_changed"
+        and "parent_task_id" not in fact.data
         and (event := _BY_STATUS.get(fact.data["status"])) is not None
     ]
 

@@ -15,6 +15,10 @@ PART = {"agent": "desk", "instruction": "x"}
 EXECUTE = "/api/v1/execute"
 
 
+def group(*parts: Any) -> dict[str, Any]:
+    return {"parallel": list(parts)}
+
+
 def execute(api: Caller, **body: Any) -> dict[str, Any]:
     response = api.post(EXECUTE, {"input": "hola"} | body)
     assert response.status_code == 202, response.content
@@ -83,8 +87,27 @@ def test_what_low_code_clients_send_is_understood(acme_api: Caller, body: dict[s
         ({"message": "adiós"}, "/message", "twice"),
         ({"kind": "workflow"}, "/plan", "required"),
         ({"kind": "workflow", "plan": []}, "/plan", "required"),
-        ({"kind": "workflow", "plan": [{"agent": "desk"}]}, "/plan/0/instruction", "required"),
+        ({"kind": "workflow", "plan": [{"instruction": "x"}]}, "/plan/0/agent", "required"),
         ({"kind": "workflow", "plan": [PART] * 11}, "/plan", "max_length"),
+        ({"kind": "workflow", "plan": [[]]}, "/plan/0", "invalid"),
+        ({"kind": "workflow", "plan": [group(), PART]}, "/plan/0/parallel", "empty"),
+        (
+            {"kind": "workflow", "plan": [group(*[PART] * 9), PART]},
+            "/plan/0/parallel",
+            "max_length",
+        ),
+        (
+            {"kind": "workflow", "plan": [group(PART, group(PART)), PART]},
+            "/plan/0/parallel/1/parallel",
+            "nested",
+        ),
+        ({"kind": "workflow", "plan": [group(PART) | PART, PART]}, "/plan/0", "alone"),
+        ({"kind": "workflow", "plan": [PART, group(PART)]}, "/plan/1", "no_synthesis"),
+        (
+            {"kind": "workflow", "plan": [*[group(*[PART] * 8)] * 3, PART]},
+            "/plan",
+            "too_many_agents",
+        ),
         ({"plan": [{"agent": "desk", "instruction": "x"}]}, "/plan", "not_allowed"),
         ({"priority": 11}, "/priority", "max_value"),
         ({"priority": 0}, "/priority", "min_value"),
@@ -120,6 +143,20 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(
     assert_problem(acme_api.post(EXECUTE, {"input": "hola"} | body), status, code)
     with tenant_scope(acme.id):
         assert not Task.objects.exists()
+
+
+def test_a_plan_may_name_agents_and_no_more(acme: House, acme_api: Caller) -> None:
+    done = execute(acme_api, kind="workflow", plan=["sales", group("desk", PART), "desk"])
+    alone = {"agent": "desk", "instruction": ""}
+    plan = [{"agent": "sales", "instruction": ""}, group(alone, PART), alone]
+    assert acme_api.get(done["links"]["task"]).json()["plan"] == plan
+
+
+def test_unknown_agents_of_branches_are_named_where_they_are(acme_api: Caller) -> None:
+    body = {"kind": "workflow", "input": "x", "plan": [group("desk", "nobody"), "none"]}
+    problem = assert_problem(acme_api.post(EXECUTE, body), 422, "unknown_agent")
+    pointers = [fault["pointer"] for fault in problem["errors"]]
+    assert pointers == ["/plan/0/parallel/1/agent", "/plan/1/agent"]
 
 
 def test_the_same_key_sets_it_going_once(acme: House, acme_api: Caller) -> None:

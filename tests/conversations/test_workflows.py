@@ -7,8 +7,8 @@ from asgiref.sync import sync_to_async
 
 from conversations.engine.actions import CallModel, Finish, GiveUp
 from conversations.engine.orchestrator import next_action
-from conversations.engine.plan import Part
 from conversations.engine.state import StepRecord, TaskState, fold
+from conversations.plan import Part
 from conversations.states import StepKind, StepStatus
 from tests.callers import Caller, assert_problem, make_key
 from tests.cast import House

@@ -1,11 +1,12 @@
 """Bodies of the one entry for all work."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.db import models
 from rest_framework import serializers
 
 from conversations.api.serializers.chat import CustomerSerializer
+from conversations.api.serializers.plans import PlanField
 from conversations.states import TaskStatus
 from orkesta.api.fields import (
     Body,
@@ -18,9 +19,6 @@ from orkesta.api.fields import (
     Text,
 )
 
-#: Parts of a workflow.
-MAX_PARTS: Final = 10
-
 
 class ExecuteKind(models.TextChoices):
     """What can be asked for."""
@@ -28,13 +26,6 @@ class ExecuteKind(models.TextChoices):
     TURN = "turn"
     AGENT = "agent"
     WORKFLOW = "workflow"
-
-
-class PlanPartSerializer(serializers.Serializer[Any]):
-    """What one agent does in a workflow."""
-
-    agent = Text(max_length=63, help_text="Slug of the agent.")
-    instruction = Text(max_length=4000, help_text="What it has to do, beyond its own prompt.")
 
 
 class ExecuteSerializer(Body):
@@ -64,12 +55,10 @@ class ExecuteSerializer(Body):
     agent = OptionalText(
         max_length=63, help_text="Slug of the agent that must answer. An agent run needs it."
     )
-    plan = serializers.ListField(
-        child=PlanPartSerializer(),
-        required=False,
-        allow_null=True,
-        max_length=MAX_PARTS,
-        help_text="Of a workflow: its parts, in order.",
+    plan = PlanField(
+        help_text="Of a workflow: its parts, in order. Each is `{agent, instruction}`, or just the "
+        "agent's slug, or `{parallel: [...]}` with agents that work at the same time, whose "
+        "findings the next one puts together.",
     )
     session_id = OptionalId(help_text="The session to continue; without it a new one is opened.")
     context = OptionalObject(help_text="Business facts for this task, such as a cart.")  # type: ignore[assignment]
