@@ -7,6 +7,7 @@ reason. `docs/settings.md` is made from the same table, and a guard keeps it so.
 """
 
 import secrets
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ class Variable:
     help: str
     check: Callable[[Any], Any] | None = None
     is_secret: bool = False
+
+
+def _commands(value: list[str]) -> None:
+    for line in value:
+        try:
+            shlex.split(line)
+        except ValueError as exc:
+            raise ValidationError(f"{line!r} is no command: {exc}") from exc
 
 
 def _between(low: float, high: float) -> Callable[[Any], Any]:
@@ -92,7 +101,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OPENAI_MODEL", "str", "gpt-5-mini", "LLM asked at that endpoint."),
     Variable("ORCHESTRATOR_ALLOW_PRIVATE_UPSTREAMS", "bool", False, "Lets tenants' LLM endpoints and tools live on private addresses (Ollama on localhost)."),
     Variable("ORCHESTRATOR_UPSTREAM_HOSTS", "list", [], "Hosts on private addresses that tenants' LLM endpoints and tools may call all the same, as host or host:port, such as ollama.lan:11434."),
-    Variable("ORCHESTRATOR_ALLOW_MCP_COMMANDS", "bool", False, "Lets MCP servers be commands, which run on this machine as this process: only where every tenant is trusted."),
+    Variable("ORCHESTRATOR_MCP_COMMANDS", "list", [], "Commands that tenants may choose as MCP servers, each with its arguments, such as python -m examples.ferreteria --stdio; they run on this machine as this process. None: MCP servers are addresses.", _commands),
     Variable("ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS", "int", 12, "Pause of the offline model between two tokens, so that streaming can be seen.", _between(0, 5000)),
     # --- limits and money
     Variable("ORCHESTRATOR_WEB_PROCESSES", "int", 1, "Processes that serve HTTP; while Redis is gone each lets its share of the rate limits through.", _between(1, 1000)),

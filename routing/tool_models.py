@@ -13,6 +13,7 @@ from orkesta.crypto import SealedTextField, Secret, seal, unseal
 from orkesta.errors import Invalid
 from orkesta.ids import uuid7
 from routing.endpoints import validate_called_url
+from routing.tools.commands import SETTING, is_allowed
 from routing.tools.http_plan import HttpPlan, check_plan, read_places
 from routing.tools.schema import check_parameters, check_schema
 from routing.tools.values import Recovery, Risk, ToolKind
@@ -122,6 +123,15 @@ class McpServer(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        is_command = self.transport == McpServer.Transport.STDIO
+        if is_command and self.command and not is_allowed(self.command):
+            error = _("The operator allows no such command: it would have to be in %(setting)s.")
+            raise ValidationError(
+                {"command": ValidationError(error, code="not_allowed", params={"setting": SETTING})}
+            )
 
     @property
     def words_state(self) -> WordsState:

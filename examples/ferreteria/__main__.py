@@ -27,6 +27,11 @@ def main() -> None:
     if options.list:
         print(asyncio.run(_listing(Shop(options.data))))
         return
+    if options.stdio:
+        shop = Shop(options.data)
+        shop.prepare()
+        asyncio.run(build_server(shop).run_stdio_async())
+        return
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
     shop = Shop(options.data)
     shop.prepare()
@@ -72,6 +77,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA, help=f"Its data file ({DATA}).")
     parser.add_argument(
         "--ends-with-parent", action="store_true", help="End when standard input ends."
+    )
+    parser.add_argument(
+        "--stdio", action="store_true", help="Speak over standard input and output, without a port."
     )
     parser.add_argument("--list", action="store_true", help="Print what it offers, and end.")
     return parser.parse_args()

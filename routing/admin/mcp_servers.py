@@ -1,9 +1,9 @@
 """MCP servers: where they are, and what they offer."""
 
+import shlex
 from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
@@ -22,6 +22,7 @@ from routing.admin.secrets import SecretForm
 from routing.admin.server_words import words_shown
 from routing.models import McpServer, Tool
 from routing.tool_models import ToolState
+from routing.tools.commands import SETTING, allowed_commands
 from routing.tools.offers import SyncReport, activate_tools
 from routing.tools.server_words import approve_words
 from routing.tools.syncing import sync_server
@@ -32,7 +33,6 @@ class ServerForm(SecretForm):
     command = LinesField(
         label=_("Command"),
         required=False,
-        help_text=_("The program, and each of its arguments on a line of its own."),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "class": "ork-mono"}),
     )
 
@@ -52,11 +52,11 @@ class ServerForm(SecretForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        transport: Any = self.fields.get("transport")
-        if transport is not None:
-            is_allowed = settings.ORKESTA_ALLOW_MCP_COMMANDS
-            kept = set(McpServer.Transport) if is_allowed else {McpServer.Transport.HTTP}
-            transport.choices = [one for one in transport.choices if one[0] in kept]
+        command = self.fields.get("command")
+        if command is not None:
+            allowed = "; ".join(shlex.join(one) for one in allowed_commands()) or gettext("none")
+            note = _("Of those that the operator allows (%(setting)s): %(allowed)s")
+            command.help_text = note % {"setting": SETTING, "allowed": allowed}
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}

@@ -8,14 +8,12 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 import mcp_types
-from django.conf import settings
 from mcp.client import Client, ClientSession
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from orkesta.outbound import OutboundPolicy, OutboundTransport
-from routing.errors import ToolFailed
+from routing.tools.mcp_command import run_command
 from routing.tools.mcp_target import McpTarget
 from routing.tools.mcp_wire import TellingTransport
 from routing.tools.offers import Offer
@@ -25,6 +23,8 @@ R = TypeVar("R")
 #: A session that nobody uses is closed after this long, and opened again when it is needed.
 IDLE_SECONDS: Final = 300.0
 LEAVING_SECONDS: Final = 2.0
+#: Within which a process has ended, and been ended.
+ENDING_SECONDS: Final = 3.0
 MAX_TOOLS: Final = 100
 MAX_PAGES: Final = 20
 MAX_ANSWER_BYTES: Final = 1_000_000
@@ -99,13 +99,21 @@ class McpSession:
     async def _raced(self, call: asyncio.Future[R]) -> R:
         try:
             await self._first_of(call)
-            if call.done():
+            if call.done() and not await self._has_ended(call):
                 return call.result()
             raise SessionLost from self._reason()
         finally:
             if not call.done():
                 call.cancel()
                 await asyncio.wait({call}, timeout=LEAVING_SECONDS)
+
+    async def _has_ended(self, call: asyncio.Future[R]) -> bool:
+        """Whether the call failed because a process did: it hears of that before our task ends."""
+        exc = call.exception()
+        is_cut = isinstance(exc, MCPError) and exc.code == mcp_types.CONNECTION_CLOSED
+        if is_cut and self._target.command:
+            await asyncio.wait({self._task}, timeout=ENDING_SECONDS)
+        return is_cut and self._task.done()
 
     async def _first_of(self, awaited: asyncio.Future[Any]) -> None:
         """Until `awaited` is done, or the session ended; cancels neither."""
@@ -135,7 +143,7 @@ class McpSession:
 async def _connected(target: McpTarget, policy: OutboundPolicy) -> AsyncIterator[ClientSession]:
     async with AsyncExitStack() as stack:
         if target.command:
-            transport = _command(target)
+            transport: Any = run_command(target)
         else:
             http = await stack.enter_async_context(_http_client(target, policy))
             transport = streamable_http_client(target.url, http_client=http)
@@ -156,13 +164,6 @@ def _http_client(target: McpTarget, policy: OutboundPolicy) -> httpx2.AsyncClien
         follow_redirects=False,
         trust_env=False,
     )
-
-
-def _command(target: McpTarget) -> Any:
-    if not settings.ORKESTA_ALLOW_MCP_COMMANDS:
-        raise ToolFailed("This installation does not let MCP servers be commands.")
-    program, *arguments = target.command
-    return stdio_client(StdioServerParameters(command=program, args=arguments))
 
 
 async def own_words(session: ClientSession) -> str:
