@@ -5,7 +5,7 @@ choose the addresses, so every connection is checked against the operator's poli
 Every call holds its share of the tenant's budget and is charged (`routing.metering`).
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from functools import cache
@@ -20,8 +20,9 @@ from routing.breaker_store import BreakerStore, breaker_store
 from routing.errors import CircuitOpen, LLMBadAnswer, LLMError, LLMRejected
 from routing.guarding import Guard, guarded
 from routing.llm.client import LLMClient
+from routing.llm.embeddings import Embeddings
 from routing.llm.types import Completion, FailedTarget, LLMRequest, LLMTarget
-from routing.metering import metered
+from routing.metering import TextsToEmbed, metered
 from tenants.errors import LLMNotAllowed
 
 #: What another target may do better. A spent budget is spent for all of them.
@@ -104,6 +105,19 @@ class Gateway:
             await call.hear(completion)
             return completion
 
+    async def embed(self, target: LLMTarget, texts: Sequence[str]) -> Embeddings:
+        """A vector for each text, of `target` alone: those of another model cannot be compared.
+
+        Raises what `complete` does. A breaker of its own: an endpoint whose vectors fail may well
+        answer.
+        """
+        name = embedding_breaker_name(target.name)
+        guard = guarded(self._breakers, target.tenant_id, name, guard=GUARD)
+        async with metered(target, TextsToEmbed(texts)) as call, guard:
+            found = await self._client.embed(target, texts)
+            await call.hear(found)
+            return found
+
     async def _failure(self, target: LLMTarget, error: OrkestaError) -> FailedTarget:
         status = await self.breaker_status(target)
         return FailedTarget(target.name, target.model, error.code, error.message[:500], status)
@@ -133,6 +147,11 @@ def _told(
 def breaker_name(target: LLMTarget) -> str:
     """The breaker of an endpoint, within its tenant."""
     return f"llm:{target.name}"
+
+
+def embedding_breaker_name(endpoint: str) -> str:
+    """The breaker of what an endpoint embeds, within its tenant."""
+    return f"embeddings:{endpoint}"
 
 
 @cache

@@ -1,7 +1,7 @@
 """The meter at the door to LLMs: no call without a hold on the budget, none without its charge."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -12,6 +12,7 @@ import orjson
 from django.utils import timezone
 
 from orkesta.ids import uuid7
+from routing.llm.embeddings import Embeddings
 from routing.llm.types import Completion, LLMRequest, LLMTarget, Usage
 from routing.llm.wire import tokens_in
 from tenants.allowance_cache import find_allowance, forget_now
@@ -32,12 +33,24 @@ CHARS_PER_HELD_TOKEN: Final = 2
 WAIT_SECONDS: Final = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class TextsToEmbed:
+    """Asked of a model that turns texts into vectors. Orkesta does without, so a spent budget stops
+    the call, and not the task that it was made for.
+    """
+
+    texts: Sequence[str]
+
+
+Asked = LLMRequest | TextsToEmbed
+
+
 @dataclass(slots=True)
 class Metered:
     """A call under way. It is settled once: by its completion, or by how far it came."""
 
     target: LLMTarget
-    request: LLMRequest
+    request: Asked
     tenant_id: UUID
     allowance: Allowance
     hold: Hold | None
@@ -45,11 +58,11 @@ class Metered:
     is_settled: bool = False
     started: float = field(default_factory=perf_counter)
 
-    async def hear(self, piece: str | Completion) -> None:
+    async def hear(self, piece: str | Completion | Embeddings) -> None:
         """Take a piece of the answer into account before it is passed on: whoever gets the
         completion may never come back for more.
         """
-        if isinstance(piece, Completion):
+        if isinstance(piece, Completion | Embeddings):
             charge = self._charge(piece.usage, piece.model, piece.duration_ms)
             await self._settle(charge)
         else:
@@ -81,7 +94,7 @@ class Metered:
         tokens = Tokens(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
         own, now = self.allowance.prices, timezone.now()
         return Charge(
-            kind=CallKind.LLM,
+            kind=CallKind.LLM if isinstance(self.request, LLMRequest) else CallKind.EMBEDDING,
             llm=llms[-1],
             endpoint=self.target.name,
             tokens=tokens,
@@ -96,12 +109,12 @@ class Metered:
 class Unmetered:
     """A call that no tenant makes."""
 
-    async def hear(self, piece: str | Completion) -> None:
+    async def hear(self, piece: str | Completion | Embeddings) -> None:
         """Nobody pays for it."""
 
 
 @asynccontextmanager
-async def metered(target: LLMTarget, request: LLMRequest) -> AsyncIterator[Metered | Unmetered]:
+async def metered(target: LLMTarget, request: Asked) -> AsyncIterator[Metered | Unmetered]:
     """Hold what the call may cost, and settle it by what it did. A call that failed before it said
     anything costs nothing; one that we cut off is charged by estimate.
 
@@ -132,7 +145,7 @@ async def _allowance(tenant_id: UUID) -> Allowance:
 
 
 async def _reserve(
-    tenant_id: UUID, allowance: Allowance, target: LLMTarget, request: LLMRequest
+    tenant_id: UUID, allowance: Allowance, target: LLMTarget, request: Asked
 ) -> Hold | None:
     """None when there is no cap to mind."""
     if not allowance.caps.is_set:
@@ -162,21 +175,30 @@ async def _reserve(
     if not allowance.caps.is_set:
         return None
     refusal = BudgetExhausted()
-    if (spending := current_spending()) is not None:
+    if isinstance(request, LLMRequest) and (spending := current_spending()) is not None:
         spending.refusal = refusal
     raise refusal
 
 
-def _at_most(target: LLMTarget, request: LLMRequest, allowance: Allowance) -> Amount:
+def _at_most(target: LLMTarget, request: Asked, allowance: Allowance) -> Amount:
     tokens = Tokens(
         input=_num_chars(request) // CHARS_PER_HELD_TOKEN,
-        output=request.max_output_tokens or USUAL_OUTPUT,
+        output=_most_said(request),
     )
     price = find_price([target.model], target.base_url, own=allowance.prices, tokens=tokens)
     return Amount(cost_nano(price.rates, tokens), tokens.total)
 
 
-def _num_chars(request: LLMRequest) -> int:
+def _most_said(request: Asked) -> int:
+    """Tokens of the longest answer; vectors are not said in tokens."""
+    if isinstance(request, TextsToEmbed):
+        return 0
+    return request.max_output_tokens or USUAL_OUTPUT
+
+
+def _num_chars(request: Asked) -> int:
+    if isinstance(request, TextsToEmbed):
+        return sum(map(len, request.texts))
     said = sum(len(str(message.get("content") or "")) for message in request.messages)
     if not request.tools:
         return said

@@ -12,25 +12,25 @@ per streamed turn of 32 tokens and 11 messages, one core, in-process upstream:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Final
 
 import httpx2
-import openai
 
 from orkesta.outbound import OutboundPolicy
 from routing.errors import LLMBadAnswer, LLMError, LLMTimeout
+from routing.llm.embeddings import Embeddings, embed_once
+from routing.llm.exchange import cause_of, read_bounded, silent
 from routing.llm.inprocess import InProcessTransport
 from routing.llm.offline import OfflineModel
-from routing.llm.retry import Attempt, RetryBudget, RetryPolicy, with_retries
+from routing.llm.retry import Attempt, RetryBudget, RetryPolicy, retried, with_retries
 from routing.llm.sdk import make_sdk, post
 from routing.llm.translation import VENDOR_EXCEPTIONS, translate
 from routing.llm.types import OFFLINE_URL, Completion, LLMRequest, LLMTarget
 from routing.llm.wire import (
-    MAX_BODY_BYTES,
     ChunkFold,
     estimated_usage,
     event_lines,
@@ -119,12 +119,26 @@ class LLMClient:
                     return answer
         raise LLMBadAnswer
 
+    async def embed(self, target: LLMTarget, texts: Sequence[str]) -> Embeddings:
+        """A vector for each text; `target.model` is the model that makes them."""
+        policy, name = self._patience(target)
+        return await retried(
+            lambda: embed_once(self._sdk, target, texts),
+            policy,
+            may_retry=lambda: self._budget.take(name),
+        )
+
     def _tried(self, target: LLMTarget, start: Attempt) -> AsyncGenerator[str | Completion, None]:
+        policy, name = self._patience(target)
+        return with_retries(start, policy, may_retry=lambda: self._budget.take(name))
+
+    def _patience(self, target: LLMTarget) -> tuple[RetryPolicy, str]:
+        """How often the target is asked, and by which name its retries are counted."""
         policy, name = self._retry, f"{target.tenant_id}/{target.name}"
         if target.max_retries is not None:
             policy = replace(policy, attempts=1 + target.max_retries)
         self._budget.note_call(name)
-        return with_retries(start, policy, may_retry=lambda: self._budget.take(name))
+        return policy, name
 
     async def _complete_once(
         self, target: LLMTarget, request: LLMRequest
@@ -133,11 +147,11 @@ class LLMClient:
         try:
             async with asyncio.timeout(target.timeout_seconds):
                 response = await post(self._sdk, target, request, stream=False)
-                fold = fold_whole(await _read_bounded(response))
+                fold = fold_whole(await read_bounded(response))
         except TimeoutError as exc:
-            raise _silent(target) from exc
+            raise silent(target) from exc
         except VENDOR_EXCEPTIONS as exc:
-            raise translate(exc, target) from _cause(exc)
+            raise translate(exc, target) from cause_of(exc)
         yield _completion(request, fold, clock)
 
     async def _stream_once(
@@ -149,7 +163,7 @@ class LLMClient:
         try:
             if response.headers.get("content-type", "").startswith("application/json"):
                 # Some servers ignore `stream` and answer with one document.
-                fold = fold_whole(await _read_bounded(response))
+                fold = fold_whole(await read_bounded(response))
                 if fold.text:
                     clock.note(has_text=True)
                     yield fold.text
@@ -162,7 +176,7 @@ class LLMClient:
         except TimeoutError as exc:
             raise _too_long(target) from exc
         except VENDOR_EXCEPTIONS as exc:
-            raise translate(exc, target) from _cause(exc)
+            raise translate(exc, target) from cause_of(exc)
         finally:
             await response.aclose()
         yield _completion(request, fold, clock)
@@ -173,9 +187,9 @@ class LLMClient:
             async with asyncio.timeout(target.timeout_seconds):
                 return await post(self._sdk, target, request, stream=True)
         except TimeoutError as exc:
-            raise _silent(target) from exc
+            raise silent(target) from exc
         except VENDOR_EXCEPTIONS as exc:
-            raise translate(exc, target) from _cause(exc)
+            raise translate(exc, target) from cause_of(exc)
 
 
 async def _chunks_of(
@@ -213,7 +227,7 @@ async def _texts(
                 break
             # The read timeout sees bytes; comments and empty chunks are bytes, but no answer.
             if clock.silence_seconds > target.timeout_seconds:
-                raise _silent(target)
+                raise silent(target)
     rest = fold.finish()
     if rest:
         yield rest
@@ -235,18 +249,6 @@ def _fold_batch(
             clock.note(has_text=bool(text))
         texts.append(text)
     return "".join(texts), failure
-
-
-async def _read_bounded(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise LLMBadAnswer("The language model's answer never ends.")
-    finally:
-        await response.aclose()
-    return bytes(body)
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
@@ -271,22 +273,8 @@ def _completion(request: LLMRequest, fold: ChunkFold, clock: _Clock) -> Completi
     )
 
 
-def _silent(target: LLMTarget) -> LLMError:
-    return LLMTimeout(
-        f"The language model did not answer within {target.timeout_seconds:g} s.",
-        endpoint=target.name,
-    )
-
-
 def _too_long(target: LLMTarget) -> LLMError:
     return LLMTimeout(
         f"The language model's answer took longer than {target.deadline_seconds:g} s.",
         endpoint=target.name,
     )
-
-
-def _cause(exc: Exception) -> Exception | None:
-    """The exception to chain. A status error's text holds the provider's body, which may hold a
-    key, and tracebacks are logged: that one is left out.
-    """
-    return None if isinstance(exc, openai.APIStatusError) else exc

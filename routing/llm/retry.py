@@ -3,11 +3,11 @@
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from routing.errors import (
     AgentBusy,
@@ -35,6 +35,7 @@ RETRY_SHARE: Final = 0.1
 SPARE_RETRIES: Final = 20.0
 MAX_BUDGETS: Final = 10_000
 
+T = TypeVar("T")
 Attempt = Callable[[], AsyncGenerator[str | Completion, None]]
 
 
@@ -111,11 +112,35 @@ async def with_retries(
                         piece = replace(piece, attempts=attempt)
                     yield piece
         except (LLMError, AgentError) as error:
-            wait = None if has_yielded else policy.wait_before(attempt + 1, error)
-            if wait is None or monotonic() + wait - started > policy.max_seconds:
-                raise
-            if not may_retry():
+            wait = None if has_yielded else _wait(policy, attempt, error, started)
+            if wait is None or not may_retry():
                 raise
             await asyncio.sleep(wait)
         else:
             return
+
+
+async def retried(
+    call: Callable[[], Awaitable[T]], policy: RetryPolicy, *, may_retry: Callable[[], bool]
+) -> T:
+    """What the first attempt that succeeds returns; `with_retries` for a call without pieces."""
+    started, attempt = monotonic(), 1
+    while True:
+        try:
+            return await call()
+        except LLMError as error:
+            wait = _wait(policy, attempt, error, started)
+            if wait is None or not may_retry():
+                raise
+            await asyncio.sleep(wait)
+        attempt += 1
+
+
+def _wait(
+    policy: RetryPolicy, attempt: int, error: LLMError | AgentError, started: float
+) -> float | None:
+    """Seconds until the attempt after this one; None when there is to be none."""
+    wait = policy.wait_before(attempt + 1, error)
+    if wait is None or monotonic() + wait - started > policy.max_seconds:
+        return None
+    return wait

@@ -85,32 +85,41 @@ def make_sdk(
 async def post(
     sdk: SDK, target: LLMTarget, request: LLMRequest, *, stream: bool
 ) -> httpx2.Response:
-    """The response to `request`, its body still unread: the client reads it, and bounds its size.
-    Raises what `SDK.send` raises, LLMRejected for an address that is none, LLMAuthFailed for a key
-    that HTTP cannot carry.
+    """The response to `request`; returns and raises as `post_json` does."""
+    body = request_body(target, request, stream=stream)
+    key = request.idempotency_key
+    return await post_json(sdk, target, "chat/completions", body, idempotency_key=key)
+
+
+async def post_json(
+    sdk: SDK, target: LLMTarget, address: str, body: bytes, *, idempotency_key: str = ""
+) -> httpx2.Response:
+    """The response to a ready body, its own body still unread: the client reads it, and bounds its
+    size. Raises what `SDK.send` raises, LLMRejected for an address that is none, LLMAuthFailed for
+    a key that HTTP cannot carry.
     """
     limit = target.timeout_seconds
-    body = request_body(target, request, stream=stream)
     timeout = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit))
-    headers = _headers_of(target, request)
-    return await sdk.send(sdk.request_for(_url_of(target), body, headers, timeout=timeout))
+    headers = _headers_of(target, idempotency_key)
+    url = f"{_base_of(target)}/{address}"
+    return await sdk.send(sdk.request_for(url, body, headers, timeout=timeout))
 
 
-def _url_of(target: LLMTarget) -> str:
+def _base_of(target: LLMTarget) -> str:
     base = OFFLINE_BASE_URL if target.base_url == OFFLINE_URL else target.base_url
     if not base.startswith(("http://", "https://", OFFLINE_URL)):
         raise LLMRejected("The language model's address must begin with http:// or https://.")
-    return f"{base.rstrip('/')}/chat/completions"
+    return base.rstrip("/")
 
 
-def _headers_of(target: LLMTarget, request: LLMRequest) -> dict[str, str]:
+def _headers_of(target: LLMTarget, idempotency_key: str) -> dict[str, str]:
     """The target's own headers. Raises LLMAuthFailed for a key that HTTP cannot carry."""
     headers: dict[str, str] = {}
     key = target.api_key.reveal()
     if key:  # servers without keys (Ollama, llama.cpp) get no header rather than a made-up key
         headers["Authorization"] = f"Bearer {key}"
-    if request.idempotency_key:
-        headers["Idempotency-Key"] = request.idempotency_key
+    if idempotency_key:
+        headers["Idempotency-Key"] = idempotency_key
     headers |= target.extra_headers
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):

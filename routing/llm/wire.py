@@ -268,6 +268,12 @@ def usage_of(value: Any) -> Usage | None:
     return Usage(counts[0], counts[1], cached if _is_count(cached) else 0)  # type: ignore[arg-type]
 
 
+def input_tokens_of(value: Any) -> int | None:
+    """The tokens that a provider counted in texts it only read; None as for `usage_of`."""
+    count = value.get("prompt_tokens") if isinstance(value, Mapping) else None
+    return count if _is_count(count) else None
+
+
 def estimated_usage(request: LLMRequest, fold: ChunkFold) -> Usage:
     """Tokens guessed from lengths, for providers that do not count."""
     num_input = sum(len(str(message.get("content") or "")) for message in request.messages)

@@ -1,11 +1,11 @@
-"""The offline model as an ASGI app: `POST …/chat/completions` and `GET …/models`."""
+"""The offline model as an ASGI app: chat completions, embeddings, and the list of models."""
 
 import asyncio
 import json
 from typing import Any, Final
 
 from routing.llm.inprocess import Message, Receive, Send
-from routing.llm.offline import wire
+from routing.llm.offline import vectors, wire
 from routing.llm.offline.answer import answer_to
 from routing.llm.offline.conversation import BadRequest, read_request
 
@@ -29,9 +29,11 @@ class OfflineModel:
         match scope["method"], scope["path"].rstrip("/").rpartition("/v1")[2]:
             case "POST", "/chat/completions":
                 await self._complete(receive, send)
+            case "POST", "/embeddings":
+                await self._embed(receive, send)
             case "GET", "/models":
                 await _send_json(send, 200, wire.models())
-            case _, "/chat/completions" | "/models":
+            case _, "/chat/completions" | "/embeddings" | "/models":
                 await _send_json(send, 405, wire.error("Method not allowed."))
             case _:
                 await _send_json(send, 404, wire.error("Unknown address.", code="unknown_url"))
@@ -47,6 +49,14 @@ class OfflineModel:
             await self._stream(answer, send, has_usage=request.has_usage)
         else:
             await _send_json(send, 200, wire.completion(answer))
+
+    async def _embed(self, receive: Receive, send: Send) -> None:
+        try:
+            texts = vectors.read_texts(_decoded(await _body(receive)))
+        except BadRequest as bad:
+            await _send_json(send, 400, wire.error(bad.message, param=bad.param))
+            return
+        await _send_json(send, 200, await asyncio.to_thread(vectors.embeddings, texts))
 
     async def _stream(self, answer: wire.Answer, send: Send, *, has_usage: bool) -> None:
         await send(_start(200, b"text/event-stream"))
