@@ -18,10 +18,20 @@ from routing.endpoints import (
 from routing.hit_models import RuleDay
 from routing.rules import RuleInvalid, compile_condition, summary
 from routing.tool_models import AgentTool, McpServer, Tool
+from routing.vector_models import ExampleVector
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
 
-__all__ = ["Agent", "AgentTool", "LLMEndpoint", "McpServer", "RoutingRule", "RuleDay", "Tool"]
+__all__ = [
+    "Agent",
+    "AgentTool",
+    "ExampleVector",
+    "LLMEndpoint",
+    "McpServer",
+    "RoutingRule",
+    "RuleDay",
+    "Tool",
+]
 
 
 class LLMEndpoint(TenantModel):
@@ -37,6 +47,17 @@ class LLMEndpoint(TenantModel):
         help_text=_("Such as https://api.openai.com/v1; offline:// is the built-in model."),
     )
     llm = models.CharField(_("LLM"), max_length=100, default="orkesta-offline")
+    embedding_llm = models.CharField(
+        _("embedding model"),
+        max_length=100,
+        blank=True,
+        help_text=_(
+            "Tells rules with examples what a message means, such as text-embedding-3-small. One"
+            " endpoint of a business has it. Empty: rules compare letters alone."
+        ),
+    )
+    #: Until when a process that makes vectors with it has it to itself.
+    embedding_claimed_until = models.DateTimeField(null=True, editable=False)
     sealed_api_key = SealedTextField()
     api_key_hint = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
     timeout_seconds = models.FloatField(
@@ -71,6 +92,12 @@ class LLMEndpoint(TenantModel):
                 fields=["tenant"],
                 condition=models.Q(is_default=True),
                 name="llm_endpoint_one_default_per_tenant",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=~models.Q(embedding_llm=""),
+                name="llm_endpoint_one_embeds_per_tenant",
+                violation_error_message=_("Another endpoint has an embedding model already."),
             ),
         ]
 

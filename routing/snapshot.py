@@ -31,6 +31,7 @@ from prompts.rendering import (
     resolve_variables,
 )
 from routing.endpoints import MAX_FALLBACKS
+from routing.example_vectors import Meanings, read_meanings
 from routing.llm.retry import RetryPolicy
 from routing.llm.types import LLMTarget
 from routing.models import Agent, LLMEndpoint, McpServer, RoutingRule
@@ -125,6 +126,7 @@ class TenantSnapshot:
     supervisor_target: LLMTarget | None
     zone: tzinfo = UTC
     polite_answer: str = ""
+    meanings: Meanings | None = None
     _pinned: dict[UUID, PromptSnapshot | None] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -222,6 +224,8 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         )
         for row in rows
     }
+    rules = read_rules()
+    embedding = next((row for row in endpoints.values() if row.embedding_llm), None)
     return TenantSnapshot(
         tenant_id=tenant.id,
         slug=tenant.slug,
@@ -229,11 +233,12 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         config_version=tenant.config_version,
         business_context=tenant.business_context,
         agents=MappingProxyType(agents),
-        rules=read_rules(),
+        rules=rules,
         fallback_slug=next((row.slug for row in rows if row.is_fallback), None),
         supervisor_target=_target(default, "", endpoints),
         zone=_zone(tenant),
         polite_answer=polite_answer(tenant.language),
+        meanings=read_meanings(embedding_target(embedding), rules),
     )
 
 
@@ -361,6 +366,13 @@ def _one_target(
         max_retries=agent.max_retries if agent else None,
         fallback=fallback,
     )
+
+
+def embedding_target(endpoint: LLMEndpoint | None) -> LLMTarget | None:
+    """Where the endpoint is asked for vectors; None when it makes none, or cannot be used."""
+    if endpoint is None or not endpoint.embedding_llm:
+        return None
+    return _one_target(endpoint, endpoint.embedding_llm, None, fallback=None)
 
 
 def server_of(row: Agent) -> McpServer | None:

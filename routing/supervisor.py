@@ -1,4 +1,5 @@
-"""Who answers a message: rules first, the LLM second, the fallback agent last.
+"""Who answers a message: rules first, what it means to their examples second where a tenant wants
+that, the LLM third, the fallback agent last.
 
 Every decision carries its reason and a trace, which the engine stores on the `route` step: the
 rules that were tried, those that came near, and, when the LLM was asked, which prompt it was told,
@@ -14,6 +15,7 @@ from routing.decisions import Decision, Question, decision_schema, read_answer
 from routing.errors import LLMError, NoAgent
 from routing.gateway import Gateway, breaker_name
 from routing.llm.types import Completion, FailedTarget, LLMRequest, LLMTarget
+from routing.meaning import ask_meaning
 from routing.rules import RoutableMessage, Trial, came_near, first_for_intent, first_match
 from routing.snapshot import TenantSnapshot
 
@@ -40,6 +42,11 @@ async def decide(snapshot: TenantSnapshot, question: Question, gateway: Gateway)
     if len(snapshot.agents) == 1:
         only = next(iter(snapshot.agents))
         return Decision("fallback", "It is the only agent.", only, trace=tried)
+    if snapshot.meanings is not None:
+        meant = await ask_meaning(snapshot.meanings, snapshot.rules, message.text, gateway)
+        tried["meaning"] = meant.trace()
+        if meant.trial is not None:
+            return _by_rule(meant.trial, tried)
     target = snapshot.supervisor_target
     if target is None:
         decision = _without_llm(snapshot, question, "No LLM endpoint is configured.")

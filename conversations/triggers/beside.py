@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from conversations.triggers.dispatcher import WebhookDispatcher
+from conversations.triggers.examples import ExampleTicker
 from conversations.triggers.ticker import ScheduleTicker
 from conversations.triggers.usage import UsageTicker
 
@@ -14,9 +15,9 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def triggers_running() -> AsyncIterator[None]:
-    """Fire schedules, send webhooks and sum usage while the block runs."""
-    dispatcher = WebhookDispatcher()
-    loops = (ScheduleTicker(), dispatcher, UsageTicker())
+    """Fire schedules, send webhooks, sum usage and embed examples while the block runs."""
+    dispatcher, examples = WebhookDispatcher(), ExampleTicker()
+    loops = (ScheduleTicker(), dispatcher, UsageTicker(), examples)
     tasks = [asyncio.create_task(loop.run_forever()) for loop in loops]
     for task in tasks:
         task.add_done_callback(_log_end)
@@ -27,6 +28,7 @@ async def triggers_running() -> AsyncIterator[None]:
             loop.stop()
         await asyncio.wait(tasks)
         await dispatcher.aclose()
+        await examples.aclose()
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

@@ -31,6 +31,10 @@ class BreakerAdmin(TenantModelAdmin):
         """The breaker's name within the tenant; empty for none."""
         raise NotImplementedError
 
+    def breakers_beside(self, row: Any) -> tuple[str, ...]:
+        """Names of more breakers of the row, which are closed with it."""
+        return ()
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.reset_breaker))
         name = f"{self.opts.app_label}_{self.opts.model_name}_reset_breaker"
@@ -41,7 +45,8 @@ class BreakerAdmin(TenantModelAdmin):
         row = self.get_object(request, object_id)
         if not self.has_change_permission(request, row):
             raise PermissionDenied
-        async_to_sync(breaker_store().reset)(row.tenant_id, self.breaker_of(row))
+        for name in (self.breaker_of(row), *self.breakers_beside(row)):
+            async_to_sync(breaker_store().reset)(row.tenant_id, name)
         self.message_user(request, _("The next call is made again."), messages.SUCCESS)
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return HttpResponseRedirect(reverse(name, args=[row.pk]))

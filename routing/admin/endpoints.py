@@ -22,6 +22,7 @@ from orkesta.errors import OrkestaError
 from orkesta.outbound import configured_policy
 from routing.admin.breakers import BreakerAdmin
 from routing.endpoints import OFFLINE_URL
+from routing.gateway import embedding_breaker_name
 from routing.llm.client import LLMClient
 from routing.llm.retry import RetryPolicy
 from routing.llm.types import Completion, LLMRequest, LLMTarget
@@ -58,6 +59,7 @@ class EndpointForm(TenantModelForm):
             "name",
             "base_url",
             "llm",
+            "embedding_llm",
             "timeout_seconds",
             "fallback",
             "is_default",
@@ -126,11 +128,17 @@ class LLMEndpointAdmin(BreakerAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: LLMEndpoint | None = None) -> Any:
         if not self.has_change_permission(request, obj):
-            facts = (("name", "llm"), "base_url", "key", ("is_default", "is_active"))
+            facts = (
+                ("name", "llm"),
+                "embedding_llm",
+                "base_url",
+                "key",
+                ("is_default", "is_active"),
+            )
             return ((None, {"fields": facts}),)
         key = ("new_api_key", "forget_api_key") if obj and obj.sealed_api_key else "new_api_key"
         return (
-            (None, {"fields": (("name", "llm"), ("is_default", "is_active"))}),
+            (None, {"fields": (("name", "llm"), "embedding_llm", ("is_default", "is_active"))}),
             (_("Address and key"), {"fields": ("base_url", key)}),
             (_("When it fails"), {"fields": (("timeout_seconds", "fallback"),)}),
         )
@@ -146,6 +154,9 @@ class LLMEndpointAdmin(BreakerAdmin):
 
     def breaker_of(self, row: LLMEndpoint) -> str:
         return f"llm:{row.name}"
+
+    def breakers_beside(self, row: LLMEndpoint) -> tuple[str, ...]:
+        return (embedding_breaker_name(row.name),) if row.embedding_llm else ()
 
     def try_endpoint(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask the LLM for one word, past the breaker: a fragment of the page."""

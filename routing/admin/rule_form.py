@@ -41,7 +41,7 @@ OPERATORS: Final[Mapping[str, Any]] = dict(_OPERATORS)
 #: The fields that each kind asks for; the first of them bears what is wrong with the condition.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "keyword": ("keywords",),
-    "examples": ("examples", "threshold"),
+    "examples": ("examples", "threshold", "meaning"),
     "regex": ("pattern",),
     "intent": ("intents", "intent_of"),
     "context": ("path", "operator", "value"),
@@ -87,6 +87,17 @@ class RuleForm(TenantModelForm):
         max_value=1.0,
         initial=DEFAULT_THRESHOLD,
         help_text=_("0.5 is a good start; higher is stricter. The tester shows the scores."),
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.05"}),
+    )
+    meaning = forms.FloatField(
+        label=_("As near in meaning as"),
+        required=False,
+        min_value=0.1,
+        max_value=1.0,
+        help_text=_(
+            "Asks the embedding model of your LLM endpoint, for money, when no rule has decided."
+            " Each model has a scale of its own: try 0.5 and look at the tester. Empty: off."
+        ),
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.05"}),
     )
     pattern = forms.CharField(
@@ -228,6 +239,15 @@ def _intent_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {**condition, "of": "previous"} if of == "previous" else condition
 
 
+def _examples_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
+    condition = {
+        "examples": asked.get("examples") or [],
+        "threshold": asked.get("threshold") or DEFAULT_THRESHOLD,
+    }
+    meaning = asked.get("meaning")
+    return condition if meaning is None else {**condition, "meaning": meaning}
+
+
 def _context_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
     operator, value = asked.get("operator") or Operator.EQUALS.value, asked.get("value") or ""
     condition = {"path": asked.get("path") or "", "operator": operator}
@@ -252,10 +272,7 @@ def _session_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 _STORED: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "keyword": lambda asked: {"any": asked.get("keywords") or []},
-    "examples": lambda asked: {
-        "examples": asked.get("examples") or [],
-        "threshold": asked.get("threshold") or DEFAULT_THRESHOLD,
-    },
+    "examples": _examples_condition,
     "regex": lambda asked: {"pattern": asked.get("pattern") or ""},
     "intent": _intent_condition,
     "context": _context_condition,
@@ -271,6 +288,7 @@ _STORED: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
 _SAME: Final = (
     "examples",
     "threshold",
+    "meaning",
     "pattern",
     "path",
     "operator",

@@ -59,12 +59,15 @@ class ExampleIndex:
 
 @dataclass(frozen=True, slots=True)
 class ExamplesCondition:
-    """The nearest of the examples is at least as near as the threshold."""
+    """The nearest of the examples is at least as near as the threshold. `meaning` is how near an
+    embedding model has to find them, which is asked when no rule has decided; None: it is not.
+    """
 
     examples: tuple[str, ...]
     threshold: float
     index: ExampleIndex
     group: int = 0
+    meaning: float | None = None
 
     def match(self, message: RoutableMessage) -> str | None:
         near = self.index.nearest(message).get(self.group)
@@ -90,8 +93,8 @@ def _pieces(words: Sequence[str]) -> frozenset[str]:
 
 
 def examples_condition(condition: Mapping[str, Any]) -> ExamplesCondition:
-    """From `{"examples": [texts], "threshold": 0.5}`. Raises `RuleInvalid`."""
-    check_keys(condition, ["examples", "threshold"])
+    """From `{"examples": [texts], "threshold": 0.5, "meaning": 0.6}`. Raises `RuleInvalid`."""
+    check_keys(condition, ["examples", "threshold", "meaning"])
     examples = read_texts(
         condition.get("examples"),
         what="Examples",
@@ -100,9 +103,19 @@ def examples_condition(condition: Mapping[str, Any]) -> ExamplesCondition:
     )
     if not all(pieces(example) for example in examples):
         raise RuleInvalid("Every example needs at least one letter or digit.")
-    threshold = condition.get("threshold", DEFAULT_THRESHOLD)
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
-        raise RuleInvalid("The threshold must be a number.")
-    if not 0.1 <= threshold <= 1:
-        raise RuleInvalid("The threshold must be between 0.1 and 1.")
-    return ExamplesCondition(examples, float(threshold), ExampleIndex([examples]))
+    threshold = _read_nearness(condition.get("threshold", DEFAULT_THRESHOLD), "threshold")
+    meaning = condition.get("meaning")
+    return ExamplesCondition(
+        examples,
+        threshold,
+        ExampleIndex([examples]),
+        meaning=None if meaning is None else _read_nearness(meaning, "meaning"),
+    )
+
+
+def _read_nearness(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RuleInvalid(f"The {name} must be a number.")
+    if not 0.1 <= value <= 1:
+        raise RuleInvalid(f"The {name} must be between 0.1 and 1.")
+    return float(value)

@@ -124,6 +124,8 @@ class _Maker:
             _write(row, column, canary)
         elif column.name in _FREE and isinstance(column, models.JSONField):
             setattr(row, column.name, {"canary": canary})
+        elif isinstance(column, models.BinaryField):
+            setattr(row, column.name, canary.encode())
         elif not column.null and not column.has_default():
             setattr(row, column.name, _plain(column))
 

@@ -1,7 +1,10 @@
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 
+from routing.breaker import BreakerStatus, Outcome
+from routing.breaker_store import breaker_store
 from routing.models import LLMEndpoint
 from tenants.scope import tenant_scope
 from tests.admin import desk_of
@@ -124,3 +127,20 @@ def test_the_key_stands_in_no_log_of_changes(acme: House) -> None:
     row = with_key(acme)
     page = desk_of(acme).get("routing_llmendpoint_history", row.pk).content.decode()
     assert KEY not in page
+
+
+def test_an_embedding_model_is_of_one_endpoint_and_its_breaker_is_closed_with_it(
+    acme: House,
+) -> None:
+    desk = desk_of(acme)
+    desk.post("routing_llmendpoint_add", **form_of(embedding_llm="text-embedding-3-small"))
+    row = endpoints(acme)["OpenAI"]
+    assert row.embedding_llm == "text-embedding-3-small"
+    second = desk.post("routing_llmendpoint_add", **form_of(name="Second", embedding_llm="x"))
+    assert "already" in str(errors_of(second))
+    store = breaker_store()
+    for _ in range(5):
+        async_to_sync(store.report)(acme.id, "embeddings:OpenAI", Outcome.FAILURE)
+    desk.post("routing_llmendpoint_reset_breaker", row.pk)
+    state = async_to_sync(store.read)(acme.id, "embeddings:OpenAI")
+    assert state.status is BreakerStatus.CLOSED

@@ -154,3 +154,21 @@ def test_the_tester_takes_time_context_and_session(acme: House) -> None:
     assert page.count("✓") == 3
     page = desk.post("routing_routingrule_try", message="x").content.decode()
     assert page.count("✓") == 0
+
+
+def test_how_near_in_meaning_is_said_beside_the_examples(acme: House) -> None:
+    desk = desk_of(acme)
+    form = {"name": "lost", "kind": "examples", "examples": "mi pedido no llega"}
+    form |= {"agent": acme.agents["desk"].pk, "is_active": "on", "threshold": "0.5"}
+    assert desk.post("routing_routingrule_add", **form, meaning="0.6").status_code == 302
+    with tenant_scope(acme.id):
+        rule = RoutingRule.objects.get(name="lost")
+    assert rule.condition["meaning"] == 0.6
+    page = desk.get("routing_routingrule_change", rule.pk).content.decode()
+    assert 'name="meaning" value="0.6"' in page
+    assert desk.post("routing_routingrule_change", rule.pk, **form, meaning="").status_code == 302
+    with tenant_scope(acme.id):
+        rule.refresh_from_db()
+    assert "meaning" not in rule.condition
+    refused = desk.post("routing_routingrule_change", rule.pk, **form, meaning="7")
+    assert "meaning" in refused.context["adminform"].form.errors
