@@ -31,7 +31,7 @@ run: $(RUNTIME) .env ## Server, worker and demo tenant on http://127.0.0.1:8000 
 
 .PHONY: test
 test: $(DEVELOPMENT) ## The whole test suite (ARGS='-k words' narrows it)
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'not long' $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -m 'not long' $(ARGS)
 
 .PHONY: production
 production: $(DEVELOPMENT) ## All tests of outages: web servers and workers on PostgreSQL and Valkey, which die

@@ -10,7 +10,7 @@ from orkesta.database import close_pool
 from tests.callers import Caller, make_key
 from tests.cast import House, make_house
 
-pytest_plugins = ["tests.services", "tests.production.shop"]
+pytest_plugins = ["tests.groups", "tests.services", "tests.demo", "tests.production.shop"]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from routing.tools.connections import close_connections
-from tests.serving import Installation, Served
+from tests.demo import Demo
+from tests.serving import Served
 
 #: Answers slow enough to be cut off in the middle; little patience with clients that are silent.
 SETTINGS = {
@@ -27,8 +28,8 @@ async def tool_calls(settings: Any) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="session")
-def live_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def live_shop(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`manage.py serve` with the demo tenants, for the tests of the group `live-shop`."""
-    database = tmp_path_factory.mktemp("live-shop") / "orkesta.sqlite3"
-    with Installation(database, settings=SETTINGS).serve("--demo") as running:
+    directory = tmp_path_factory.mktemp("live-shop")
+    with demo.installed_in(directory, SETTINGS).serve("--demo") as running:
         yield running

@@ -7,6 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.demo import Demo
 from tests.serving import Installation, Served, find_line
 
 #: One process for all tests of this file, so that they share the server that they start.
@@ -19,9 +20,9 @@ SEARCH, QUOTE, ORDER, LINK, STATUS = (
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(
-        tmp_path_factory.mktemp("store") / "orkesta.sqlite3",
+def store(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return demo.installed_in(
+        tmp_path_factory.mktemp("store"),
         # Nothing private is open to tenants; the demo's own server is reached all the same.
         settings={"ORCHESTRATOR_DEBUG": "false", "ORCHESTRATOR_SECRET_KEY": "k" * 60},
     )

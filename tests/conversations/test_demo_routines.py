@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.demo import Demo
 from tests.serving import Installation, Served
 
 #: Shares the server of the other tests of the demo's tools.
@@ -13,8 +14,8 @@ pytestmark = pytest.mark.xdist_group("demo-orders")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(tmp_path_factory.mktemp("store") / "orkesta.sqlite3")
+def store(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return demo.installed_in(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")

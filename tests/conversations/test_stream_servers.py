@@ -1,6 +1,5 @@
 import http.client
 import json
-import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,34 +10,26 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
+from tests.demo import Demo
 from tests.servers import COMMANDS, Running, run_server
 from tests.serving import Installation
 
 #: One process for all tests of this file, so that they share the servers that they start.
 pytestmark = pytest.mark.xdist_group("servers")
-#: In one process: to start another takes seconds.
-PREPARE = """
-from django.core.management import call_command
-for command in ("migrate", "seed_demo", "demo_access"):
-    call_command(command, verbosity=0)
-"""
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(tmp_path_factory.mktemp("shop") / "orkesta.sqlite3")
+def shop(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return demo.installed_in(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture(scope="module")
-def key(shop: Installation) -> str:
-    done = shop.run("shell", "--no-imports", "--command", PREPARE)
-    found = re.search(r"ork_test_\w{12}_\w{38}", done.stdout)
-    assert found, done.stderr
-    return found[0]
+def key(demo: Demo) -> str:
+    return demo.key
 
 
 @pytest.fixture(scope="module", params=list(COMMANDS))
-def server(request: pytest.FixtureRequest, shop: Installation, key: str) -> Iterator[Running]:
+def server(request: pytest.FixtureRequest, shop: Installation) -> Iterator[Running]:
     with run_server(request.param, shop) as running:
         yield running
         assert "Traceback" not in running.said()
