@@ -19,8 +19,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from orkesta.env import PROJECT_ROOT
 
-SECONDS_TO_START = 60.0
-SECONDS_TO_END = 15.0
+#: Generous: a machine that is slow is not a mistake.
+SECONDS_TO_START = 180.0
+SECONDS_TO_END = 45.0
 
 
 def free_port() -> int:
@@ -55,7 +56,7 @@ class Installation:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=SECONDS_TO_START,
         )
 
     @contextmanager
