@@ -255,10 +255,41 @@ async def test_a_clean_breaker_leaves_no_key_and_another_expires(door: RedisDoor
 async def test_a_success_is_told_as_soon_as_any_call_has_heard_of_failures(
     door: RedisDoor,
 ) -> None:
-    name, here, elsewhere = fresh_name(), RedisBreakerStore(door), RedisBreakerStore(door)
+    name, elsewhere = fresh_name(), RedisBreakerStore(door)
+    here = RedisBreakerStore(door, fresh_seconds=0)
     long_call = await here.admit("acme", name)
     await fail(elsewhere, name, times=4)
     await here.report("acme", name, Outcome.SUCCESS, long_call.probe)
     assert (await here.admit("acme", name)).state.failures == 4  # nobody here knew of them
     await here.report("acme", name, Outcome.SUCCESS)
     assert await elsewhere.read("acme", name) == CLEAN
+
+
+async def test_what_was_clean_a_moment_ago_is_not_asked_again(door: RedisDoor) -> None:
+    name, elsewhere = fresh_name(), RedisBreakerStore(door)
+    here = RedisBreakerStore(door, fresh_seconds=0.2)
+    await here.admit("acme", name)
+    heard_at = time.monotonic()
+    await fail(elsewhere, name)
+    while (await here.admit("acme", name)).allowed:
+        assert time.monotonic() - heard_at < 5
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - heard_at >= 0.2
+
+
+async def test_a_failure_of_its_own_is_asked_about_at_once(door: RedisDoor) -> None:
+    name, elsewhere = fresh_name(), RedisBreakerStore(door)
+    here = RedisBreakerStore(door, fresh_seconds=60)
+    await here.admit("acme", name)
+    await fail(elsewhere, name, times=4)
+    assert (await here.admit("acme", name)).allowed
+    await here.report("acme", name, Outcome.FAILURE)
+    assert not (await here.admit("acme", name)).allowed
+
+
+async def test_one_that_was_reset_is_asked_about(door: RedisDoor) -> None:
+    name, here = fresh_name(), RedisBreakerStore(door, fresh_seconds=60)
+    await here.admit("acme", name)
+    await here.reset("acme", name)
+    await fail(RedisBreakerStore(door), name)
+    assert not (await here.admit("acme", name)).allowed
