@@ -14,6 +14,7 @@ from conversations.triggers.validators import (
 from orkesta.crypto import SealedTextField
 from orkesta.ids import uuid7
 from routing.models import Agent
+from tenants.history import ConfigHistory
 from tenants.scope import TenantModel
 from tenants.time_zones import validate_time_zone
 
@@ -55,6 +56,8 @@ class Schedule(TenantModel):
     next_due_at = models.DateTimeField(_("next"), null=True, editable=False)
     last_fired_at = models.DateTimeField(_("last"), null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"session", "next_due_at", "last_fired_at", "created_at"})
 
     class Meta:
         verbose_name = _("schedule")
@@ -139,6 +142,8 @@ class InboundWebhook(TenantModel):
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
+    history = ConfigHistory(excluded={"token_digest", "last_used_at", "created_at"})
+
     class Meta:
         verbose_name = _("inbound webhook")
         verbose_name_plural = _("inbound webhooks")
@@ -198,6 +203,8 @@ class WebhookEndpoint(TenantModel):
     )
     disabled_at = models.DateTimeField(_("disabled at"), null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"previous_secret_until", "created_at"})
 
     class Meta:
         verbose_name = _("webhook")

@@ -120,6 +120,7 @@ def _navigation() -> list[dict[str, Any]]:
                 _link(_("API keys"), "key", "tenants.ApiKey"),
                 _link(_("Audit log"), "history", "tenants.AuditEntry"),
                 _link(_("Users"), "person", "auth.User"),
+                _link(_("Installation log"), "history", "tenants.InstallationEntry"),
             ],
         },
     ]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 import prompts.case_models  # models that Django has to find
 import prompts.experiment_models  # noqa: F401
 from orkesta.ids import uuid7
+from tenants.history import ConfigHistory
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
 
@@ -35,6 +36,8 @@ class Prompt(TenantModel):
         help_text=_("Declared variables: name, type, default and sample of each."),
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"created_at"})
 
     class Meta:
         verbose_name = _("prompt")

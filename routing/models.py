@@ -19,6 +19,7 @@ from routing.hit_models import RuleDay
 from routing.rules import RuleInvalid, compile_condition, summary
 from routing.tool_models import AgentTool, McpServer, Tool
 from routing.vector_models import ExampleVector
+from tenants.history import ConfigHistory
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
 
@@ -81,6 +82,8 @@ class LLMEndpoint(TenantModel):
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"created_at"})
 
     class Meta:
         verbose_name = _("LLM endpoint")
@@ -271,6 +274,8 @@ class Agent(TenantModel):
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
+    history = ConfigHistory(excluded={"created_at"})
+
     class Meta:
         verbose_name = _("agent")
         verbose_name_plural = _("agents")
@@ -333,6 +338,8 @@ class RoutingRule(TenantModel):
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"created_at"})
 
     class Meta:
         verbose_name = _("routing rule")

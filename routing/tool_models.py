@@ -17,6 +17,7 @@ from routing.tools.commands import SETTING, is_allowed
 from routing.tools.http_plan import HttpPlan, check_plan, read_places
 from routing.tools.schema import check_parameters, check_schema
 from routing.tools.values import Recovery, Risk, ToolKind
+from tenants.history import ConfigHistory
 from tenants.models import validate_slug
 from tenants.scope import TenantModel
 
@@ -112,6 +113,8 @@ class McpServer(TenantModel):
     synced_at = models.DateTimeField(_("synced"), null=True, editable=False)
     sync_error = models.CharField(_("last error"), max_length=500, blank=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"synced_at", "sync_error", "created_at"})
 
     class Meta:
         verbose_name = _("MCP server")
@@ -227,6 +230,8 @@ class Tool(TenantModel):
     is_quarantined = models.BooleanField(_("quarantined"), default=False, editable=False)
     is_missing = models.BooleanField(_("gone from the server"), default=False, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"offered", "is_quarantined", "is_missing", "created_at"})
 
     class Meta:
         verbose_name = _("tool")

@@ -16,6 +16,7 @@ class AuditAction(models.TextChoices):
     CREATED = "created", _("created")
     CHANGED = "changed", _("changed")
     DELETED = "deleted", _("deleted")
+    RESTORED = "restored", _("version restored")
     KEY_ISSUED = "key_issued", _("key issued")
     KEY_ROTATED = "key_rotated", _("key rotated")
     KEY_REVOKED = "key_revoked", _("key revoked")
@@ -34,8 +35,10 @@ class ActorKind(models.TextChoices):
     SYSTEM = "system", _("system")
 
 
-class AuditEntry(TenantModel):
-    """One act. `changes` maps a field to what it was and what it is."""
+class AuditRow(models.Model):
+    """One act. `changes` maps a field to what it was and what it is; `chain` seals the entry and
+    all before it (`tenants.audit_chain`).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     seq = models.PositiveBigIntegerField(_("number"))
@@ -48,8 +51,20 @@ class AuditEntry(TenantModel):
     object_id = models.CharField(max_length=64)
     object_name = models.CharField(_("of what"), max_length=200)
     changes = models.JSONField(_("changes"), default=dict)
+    reason = models.CharField(_("why"), max_length=200, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)
     address = models.GenericIPAddressField(_("address"), null=True)
+    chain = models.CharField(_("seal"), max_length=80, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.seq}: {self.get_action_display()} {self.object_name}"
+
+
+class AuditEntry(AuditRow, TenantModel):
+    """One act on what is a tenant's."""
 
     class Meta:
         verbose_name = _("audit entry")
@@ -58,5 +73,11 @@ class AuditEntry(TenantModel):
             models.UniqueConstraint(fields=["tenant", "seq"], name="audit_seq_once_per_tenant")
         ]
 
-    def __str__(self) -> str:
-        return f"{self.seq}: {self.get_action_display()} {self.object_name}"
+
+class InstallationEntry(AuditRow):
+    """One act on what belongs to no tenant: tiers, and people who sign in."""
+
+    class Meta:
+        verbose_name = _("audit entry of the installation")
+        verbose_name_plural = _("audit log of the installation")
+        constraints = [models.UniqueConstraint(fields=["seq"], name="installation_audit_seq_once")]

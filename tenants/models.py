@@ -15,6 +15,7 @@ from orkesta.crypto import SealedTextField
 from orkesta.ids import uuid7
 from tenants.allowance_cache import forget_allowances
 from tenants.allowance_rows import AllowanceRow
+from tenants.history import ConfigHistory
 from tenants.scope import TenantModel
 from tenants.time_zones import validate_time_zone
 
@@ -104,6 +105,8 @@ class Tier(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
+    history = ConfigHistory(excluded={"created_at"}, is_of_tenant=False)
+
     class Meta:
         verbose_name = _("tier")
         verbose_name_plural = _("tiers")
@@ -148,6 +151,8 @@ class Tenant(models.Model):
     # Every save of configuration bumps it; running workers compare it with their snapshot's.
     config_version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"config_version", "created_at"})
 
     class Meta:
         verbose_name = _("tenant")
@@ -202,6 +207,8 @@ class TierOverride(AllowanceRow):
         verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"created_by", "created_at"})
 
     class Meta:
         verbose_name = _("tier override")

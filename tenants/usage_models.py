@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orkesta.ids import uuid7
 from tenants.allowance_rows import AllowanceRow
+from tenants.history import ConfigHistory
 from tenants.scope import TenantModel
 
 
@@ -142,6 +143,8 @@ class LLMPrice(AllowanceRow):
         _("output"), max_digits=14, decimal_places=6, validators=[MinValueValidator(0)]
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    history = ConfigHistory(excluded={"created_at"})
 
     class Meta:
         verbose_name = _("LLM price")

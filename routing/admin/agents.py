@@ -145,6 +145,7 @@ class AgentRowForm(TenantModelForm):
 @admin.register(Agent)
 class AgentAdmin(TenantModelAdmin):
     form = AgentForm
+    stays = frozenset({"is_fallback"})
     empty_icon, empty_text = (
         "smart_toy",
         _("An agent answers customers: it has a prompt, and an LLM to speak with."),

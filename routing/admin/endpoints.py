@@ -107,6 +107,7 @@ class EndpointForm(TenantModelForm):
 @admin.register(LLMEndpoint)
 class LLMEndpointAdmin(BreakerAdmin):
     form = EndpointForm
+    stays = frozenset({"is_default"})
     edit_role = Membership.Role.OWNER
     empty_icon, empty_text = (
         "hub",

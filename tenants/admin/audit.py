@@ -1,4 +1,6 @@
-"""The audit log, for owners: read, filtered, taken along as CSV; never changed."""
+"""The audit logs, a tenant's for its owners and the installation's for superusers: read, filtered,
+taken along as CSV; never changed.
+"""
 
 import csv
 import io
@@ -10,12 +12,14 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
+from unfold.paginator import InfinitePaginator
 
 from orkesta.api.renderer import to_json
 from orkesta.spreadsheet import safe_cell
+from tenants.admin.businesses import SuperuserAdmin
 from tenants.admin.model_admin import HistoryAdmin
 from tenants.admin_scope import tenant_of
-from tenants.audit_models import AuditEntry
+from tenants.audit_models import AuditEntry, AuditRow, InstallationEntry
 from tenants.models import Membership
 
 COLUMNS: Final = (
@@ -29,19 +33,18 @@ COLUMNS: Final = (
     "object_id",
     "object_name",
     "changes",
+    "reason",
     "request_id",
     "address",
+    "chain",
 )
 MAX_EXPORTED: Final = 100_000
 
 
-@admin.register(AuditEntry)
-class AuditAdmin(HistoryAdmin):
-    view_role = Membership.Role.OWNER
-    empty_icon, empty_text = (
-        "history",
-        _("Whatever somebody changes here from now on is kept in this log."),
-    )
+class AuditPages:
+    """How both logs are shown, and taken along."""
+
+    empty_icon = "history"
     list_display = ("at", "actor_name", "action", "object_name", "actor_kind", "address")
     list_filter = ("action", "actor_kind")
     search_fields = ("actor_name", "object_name", "object_id", "request_id")
@@ -52,31 +55,62 @@ class AuditAdmin(HistoryAdmin):
             None,
             {"fields": (("seq", "at"), ("actor_name", "actor_kind"), ("action", "object_name"))},
         ),
-        (_("changes"), {"fields": ("shown_changes",)}),
-        (None, {"fields": (("object_type", "object_id"), ("request_id", "address"))}),
+        (_("changes"), {"fields": ("reason", "shown_changes")}),
+        (None, {"fields": (("object_type", "object_id"), ("request_id", "address"), "chain")}),
     )
     readonly_fields = ("shown_changes",)
 
     def has_export_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request)
+        page: Any = self
+        return bool(page.has_view_permission(request))
 
     @action(description=_("Export as CSV"), icon="download", permissions=["export"])
     def export(self, request: HttpRequest) -> HttpResponse:
-        tenant = tenant_of(request)
+        page: Any = self
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
-        for row in AuditEntry.objects.order_by("seq")[:MAX_EXPORTED].iterator():
+        for row in page.model.objects.order_by("seq")[:MAX_EXPORTED].iterator():
             writer.writerow([_cell(getattr(row, column)) for column in COLUMNS])
         response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
-        name = f"audit-{tenant.slug if tenant else ''}.csv"
+        name = f"audit-{self.log_name(request)}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
+    def log_name(self, request: HttpRequest) -> str:
+        return "installation"
+
     @display(description=_("changes"))
-    def shown_changes(self, entry: AuditEntry) -> SafeString | str:
+    def shown_changes(self, entry: AuditRow) -> SafeString | str:
         rows = [(name, *pair) for name, pair in entry.changes.items()]
         return format_html_join("\n", "<p><b>{}</b>: {} → {}</p>", rows) or "-"
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(AuditPages, HistoryAdmin):
+    view_role = Membership.Role.OWNER
+    empty_text = _("Whatever somebody changes here from now on is kept in this log.")
+
+    def log_name(self, request: HttpRequest) -> str:
+        tenant = tenant_of(request)
+        return tenant.slug if tenant else ""
+
+
+@admin.register(InstallationEntry)
+class InstallationAuditAdmin(AuditPages, SuperuserAdmin):
+    empty_text = _("Acts on tiers and on people are kept in this log.")
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    actions: Any = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def _cell(value: Any) -> str:

@@ -21,18 +21,18 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from tenants.admin.forms import TenantModelForm
+from tenants.admin.history import VersionedPages
 from tenants.admin_scope import Role, has_role, is_form_of_other_tenant, tenant_of
 from tenants.audit import record
 from tenants.audit_models import AuditAction
-from tenants.models import Tenant
-from tenants.scope import TenantModel, current_tenant_id, has_tenant
+from tenants.scope import TenantModel, current_tenant_id
 from tenants.services import touch_configuration
 
 #: What list filters may ask of a column. Anything else could be used to guess hidden values.
 _FILTER_LOOKUPS = ("__exact", "__id__exact", "__isnull", "__gte", "__lt")
 
 
-class GuardedModelAdmin(ModelAdmin):
+class GuardedModelAdmin(VersionedPages, ModelAdmin):
     """Lists are short and filtered only by what they offer; what is absent is a 404."""
 
     #: What an empty list says, and its picture: a name of Material Symbols.
@@ -85,7 +85,7 @@ class GuardedModelAdmin(ModelAdmin):
     ) -> Any:
         """Keeps what was changed, of the row and of those in its tables, for the audit log."""
         inner = [one for formset in formsets or () for one in formset.forms if one.has_changed()]
-        changes = changes_of(form) if hasattr(form, "instance") else {}
+        changes = changes_of(form)
         for one in inner:
             changes |= {f"{one.instance}: {k}": v for k, v in changes_of(one).items()}
         request.audited_changes = changes  # type: ignore[attr-defined]
@@ -105,8 +105,9 @@ class GuardedModelAdmin(ModelAdmin):
         return super().log_deletions(request, queryset)
 
     def _record(self, request: HttpRequest, action: AuditAction, row: Any) -> None:
-        if has_tenant(type(row)) or isinstance(row, Tenant):
-            record(action, row, getattr(request, "audited_changes", {}))
+        is_restored = action == AuditAction.CHANGED and hasattr(request, "shown_version")
+        changes = getattr(request, "audited_changes", {})
+        record(AuditAction.RESTORED if is_restored else action, row, changes)
 
 
 class TenantModelAdmin(GuardedModelAdmin):

@@ -13,6 +13,8 @@ from django.db import models
 from django.utils import timezone
 
 from orkesta.crypto import SealedTextField, seal
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.models import Membership, Tenant, Tier
 from tenants.principals import Scope
 from tenants.scope import TenantModel, tenant_scope
@@ -71,13 +73,15 @@ def make_tenant(name: str) -> CanaryTenant:
     run = secrets.token_hex(4)
     slug = f"{PREFIX}-{name}-{run}"
     tier = Tier.objects.create(slug=slug, name=slug, requests_per_minute=None)
+    entry = record(AuditAction.CREATED, tier)
     tenant = Tenant.objects.create(slug=slug, name=slug, tier=tier)
     owner = get_user_model().objects.create_user(slug, password=None, is_staff=True)
     with tenant_scope(tenant.pk):
         member = Membership.objects.create(user=owner, role=Membership.Role.OWNER)
         row, key = issue_api_key(tenant=tenant, name=slug, scopes=list(Scope))
         rows = {"tenants.ApiKey": row, "tenants.Membership": member, "tenants.Tenant": tenant}
-        rows |= {"tenants.Tier": tier, owner._meta.label: owner}
+        rows |= {"tenants.Tier": tier, "tenants.InstallationEntry": entry}
+        rows |= {owner._meta.label: owner}
         found = CanaryTenant(tenant, owner, key, rows, {slug: "tenants.Tenant"})
         for number, model in enumerate(tenant_models()):
             _Maker(found, f"{PREFIX}{run}").row_of(model, number)
@@ -92,12 +96,19 @@ class _Maker:
     def row_of(self, model: type[models.Model], number: int = 0) -> Any:
         """The tenant's row of `model`, made now unless it is there."""
         label = model._meta.label
+        if label not in self.house.rows and hasattr(model, "instance_type"):
+            self.house.rows[label] = self._version_of(model)
         if label not in self.house.rows:
             number = number or tenant_models().index(model)  # type: ignore[arg-type]
             canary = f"{self.prefix}{number:02}{secrets.token_hex(2)}"
             self.house.canaries[canary] = label
             self.house.rows[label] = self._made(model, canary)
         return self.house.rows[label]
+
+    def _version_of(self, versions: Any) -> Any:
+        """Saving a row has kept a version of it, canary and all."""
+        row = self.row_of(versions.instance_type)
+        return versions.objects.filter(id=row.pk).get(number=1)
 
     def _made(self, model: type[models.Model], canary: str) -> Any:
         row = model(tenant_id=self.house.tenant.pk)

@@ -28,6 +28,8 @@ PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: Parameters of pages of the admin, whose model is in the page's name.
 _OF_PAGES: Final = {"object_id", "id"}
+#: And of those that show a version of the row.
+_OF_HISTORIES: Final = "history_id"
 _IN_ROUTE: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -70,10 +72,18 @@ class Door:
 
     def _value(self, name: str, rows: Mapping[str, Any]) -> Any:
         if self.is_page and name in _OF_PAGES:
-            label = self.address.name.removeprefix("admin:")
-            found = [row for row in rows if label.startswith(f"{row.lower().replace('.', '_')}_")]
-            return rows[max(found, key=len)].pk if found else rows[label].pk
+            return rows[self._label(rows)].pk
+        if self.is_page and name == _OF_HISTORIES:
+            version = rows.get(self._label(rows).replace(".", ".Historical"))
+            # The installation's own rows have versions that are nobody's.
+            return version.pk if version is not None else uuid4()
         return _known(name, rows)
+
+    def _label(self, rows: Mapping[str, Any]) -> str:
+        """The model of the page."""
+        label = self.address.name.removeprefix("admin:")
+        found = [row for row in rows if label.startswith(f"{row.lower().replace('.', '_')}_")]
+        return max(found, key=len) if found else label
 
 
 class Nobody:

@@ -35,7 +35,7 @@ def allow_changes(apps, schema_editor):
         schema_editor.execute("DROP FUNCTION refuse_change_of_audit_entry()")
         return
     for verb in ("update", "delete"):
-        schema_editor.execute(f"DROP TRIGGER audit_entry_refuses_{verb}")
+        schema_editor.execute(f"DROP TRIGGER IF EXISTS audit_entry_refuses_{verb}")
 
 
 class Migration(migrations.Migration):

@@ -7,12 +7,19 @@ from tenants.scope import TenantModel, has_tenant
 
 OURS = ("tenants", "prompts", "routing", "conversations")
 #: Rows that belong to the installation, not to one tenant.
-SHARED = {"tenants.Tenant", "tenants.Tier"}
+SHARED = {
+    "tenants.Tenant",
+    "tenants.Tier",
+    "tenants.HistoricalTier",
+    "tenants.InstallationEntry",
+}
 #: Unique over all tenants on purpose: a key's public part and the digest of a hook's address find
-#: their row before its tenant is known, and a tenant's or tier's slug names it.
+#: their row before its tenant is known, a tenant's or tier's slug names it, and there is one log of
+#: the installation.
 UNIQUE_EVERYWHERE = {
     ("conversations.InboundWebhook", ("token_digest",)),
     ("tenants.ApiKey", ("kid",)),
+    ("tenants.InstallationEntry", ("seq",)),
     ("tenants.Tenant", ("slug",)),
     ("tenants.Tier", ("slug",)),
 }
@@ -33,10 +40,7 @@ def test_every_tenants_row_is_guarded_by_the_scope() -> None:
     unguarded = [
         model._meta.label
         for model in our_models()
-        if has_tenant(model)
-        and not issubclass(model, TenantModel)
-        # The history of a row is written by the row's own save, under its scope.
-        and not hasattr(model, "instance_type")
+        if has_tenant(model) and not issubclass(model, TenantModel)
     ]
     assert unguarded == []
 
@@ -55,7 +59,7 @@ def test_rows_that_people_address_cannot_be_counted() -> None:
     countable = {
         model._meta.label
         for model in our_models()
-        if not isinstance(model._meta.pk, models.UUIDField) and not hasattr(model, "instance_type")
+        if not isinstance(model._meta.pk, models.UUIDField)
     }
     assert countable == NEVER_ADDRESSED
 
