@@ -8,7 +8,10 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can only be imported once all apps are loaded.
+        from conversations.drafts.past import PastTurns  # noqa: PLC0415
         from conversations.outcomes import outcomes_of  # noqa: PLC0415
         from prompts.outcomes import ask_for_outcomes  # noqa: PLC0415
+        from prompts.past import ask_for_past  # noqa: PLC0415
 
         ask_for_outcomes(outcomes_of)
+        ask_for_past(PastTurns())

@@ -23,7 +23,7 @@ def worker() -> Health:
     now = timezone.now()
     try:
         with scopes_disabled():
-            since = [at for at in (_oldest_waiting(now), _oldest_abandoned(now)) if at is not None]
+            since = [at for at in (oldest_waiting(now), _oldest_abandoned(now)) if at is not None]
     except (DatabaseError, InterfaceError):
         return Health(State.DEGRADED)
     waited = max(timedelta(0), now - min(since, default=now))
@@ -31,7 +31,7 @@ def worker() -> Health:
     return Health(state, {"oldest_waiting_seconds": round(waited.total_seconds(), 1)})
 
 
-def _oldest_waiting(now: datetime) -> datetime | None:
+def oldest_waiting(now: datetime) -> datetime | None:
     """Since when the first task is due that could begin; those behind another of their session
     wait by design.
     """

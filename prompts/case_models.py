@@ -3,7 +3,6 @@
 from typing import Any
 
 import re2
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orkesta.ids import uuid7
+from prompts.run_models import DraftRun, RunStatus
 from tenants.scope import TenantModel
 
 
@@ -77,28 +77,31 @@ class PromptTestCase(TenantModel):
         return self.message[:60]
 
 
-class PromptTestRun(TenantModel):
-    """How the answers to all test cases were under one version; written once."""
+class PromptTestRun(DraftRun):
+    """How the answers to all test cases were under one version."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     version = models.ForeignKey(
         "prompts.PromptVersion", on_delete=models.CASCADE, related_name="test_runs"
     )
-    # Of the text that was tested: a draft may be edited afterwards.
-    digest = models.CharField(max_length=64)
     num_passed = models.PositiveIntegerField(default=0)
     num_failed = models.PositiveIntegerField(default=0)
-    # [{case, message, answer, tokens, faults: [{code, wanted}]}]
+    # [{case, message, answer, tokens, faults: [{code, wanted}]}], of the cases that are done.
     results = models.JSONField(default=list)
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now)
+    # Ids of the cases, in their order.
+    cases = models.JSONField(default=list)
 
     class Meta:
         verbose_name = _("test run")
         verbose_name_plural = _("test runs")
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["touched_at"],
+                condition=models.Q(status=RunStatus.RUNNING),
+                name="test_run_running",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.num_passed}/{self.num_passed + self.num_failed}"

@@ -1,52 +1,84 @@
-"""Running a prompt's test cases under one of its versions."""
+"""Running a prompt's test cases under one of its versions: durably, one case after the other."""
 
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Final
+from uuid import UUID
 
 import re2
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import QuerySet
 
 from prompts.case_models import PromptTestCase, PromptTestRun
-from prompts.drafted import DraftAnswer, DraftQuestion, answers_under
+from prompts.drafted import DraftAnswer
+from prompts.errors import TestRunNotFound
 from prompts.models import PromptVersion
+from prompts.past import wake_runners
+from prompts.run_models import RunStatus
 
 #: Cases that one run takes; a prompt with more has them tried in order of age.
 MAX_CASES: Final = 50
 _KEPT_CHARS: Final = 2000
 
 
-def run_test_set(
+@transaction.atomic
+def start_test_run(
     *, version: PromptVersion, author: AbstractBaseUser | None = None
 ) -> PromptTestRun:
-    """Ask all test cases under `version`, and keep how it did. Raises NobodyAnswers."""
-    cases = list(PromptTestCase.objects.filter(prompt=version.prompt_id)[:MAX_CASES])
-    # What is asked about is what is written down as tested, whoever edits the draft meanwhile.
-    digest = digest_of(version)
-    questions = [DraftQuestion(case.message, case.context) for case in cases]
-    answers = answers_under(version, questions) if cases else []
-    results = [_result(case, answer) for case, answer in zip(cases, answers, strict=True)]
-    num_failed = sum(1 for result in results if result["faults"])
-    return PromptTestRun.objects.create(
+    """Ask all test cases under `version`, and keep how it did. A run of the same text that is under
+    way is taken up instead.
+    """
+    rows = PromptTestCase.objects.filter(prompt=version.prompt_id).order_by("id")
+    cases = [str(pk) for pk in rows.values_list("pk", flat=True)[:MAX_CASES]]
+    running = list_test_runs(version).filter(
+        digest=digest_of(version), status=RunStatus.RUNNING, cases=cases
+    )
+    if cases and (found := running.first()) is not None:
+        return found
+    run = PromptTestRun.objects.create(
         version=version,
-        digest=digest,
-        num_passed=len(results) - num_failed,
-        num_failed=num_failed,
-        results=results,
+        # What is asked about is what is written down as tested, whoever edits the draft meanwhile.
+        digest=digest_of(version),
+        num_parts=len(cases),
+        cases=cases,
+        status=RunStatus.RUNNING if cases else RunStatus.COMPLETED,
         author_id=author.pk if author else None,
     )
+    wake_runners()
+    return run
+
+
+def list_test_runs(version: PromptVersion) -> QuerySet[PromptTestRun]:
+    """The version's runs, newest first."""
+    return PromptTestRun.objects.filter(version=version).order_by("-id")
+
+
+def get_test_run(run_id: UUID) -> PromptTestRun:
+    """The run with its version and prompt. Raises TestRunNotFound."""
+    rows = PromptTestRun.objects.select_related("version__prompt__tenant")
+    run = rows.filter(pk=run_id).first()
+    if run is None:
+        raise TestRunNotFound
+    return run
 
 
 def latest_run(version: PromptVersion) -> PromptTestRun | None:
-    """The newest run on the text that the version has now."""
-    return PromptTestRun.objects.filter(version=version, digest=digest_of(version)).first()
+    """The newest run on the text that the version has now, finished or not."""
+    return list_test_runs(version).filter(digest=digest_of(version)).first()
+
+
+def next_case(run: PromptTestRun) -> PromptTestCase | None:
+    """The case whose turn it is; None when it was deleted meanwhile."""
+    return PromptTestCase.objects.filter(pk=run.cases[run.num_done]).first()
 
 
 def digest_of(version: PromptVersion) -> str:
     return sha256(version.template.encode()).hexdigest()
 
 
-def _result(case: PromptTestCase, answer: DraftAnswer) -> dict[str, Any]:
+def result_of(case: PromptTestCase, answer: DraftAnswer) -> dict[str, Any]:
+    """How the answer is, as a run keeps it."""
     return {
         "case": str(case.pk),
         "message": case.message[:_KEPT_CHARS],

@@ -1,14 +1,8 @@
-"""Answers under a version that nobody is told yet.
+"""Answers under a version that nobody is told yet, as values."""
 
-Agents and LLMs live a storey above; whoever has them says here how to ask for answers.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from prompts.errors import NobodyAnswers
-from prompts.models import PromptVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +21,3 @@ class DraftAnswer:
     input_tokens: int = 0
     output_tokens: int = 0
     failure: str = ""
-
-
-Source = Callable[[PromptVersion, Sequence[DraftQuestion]], list[DraftAnswer]]
-_sources: list[Source] = []
-
-
-def ask_for_answers(source: Source) -> None:
-    """Let `source(version, questions)` be who answers; it is called in the tenant's scope."""
-    _sources[:] = [source]
-
-
-def answers_under(version: PromptVersion, questions: Sequence[DraftQuestion]) -> list[DraftAnswer]:
-    """One answer for each question, in order. Asks an LLM, so it belongs in no transaction.
-
-    Raises NobodyAnswers when no active agent is told the prompt, or none can be asked.
-    """
-    if not _sources:
-        raise NobodyAnswers
-    return _sources[0](version, questions)

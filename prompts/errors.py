@@ -12,11 +12,14 @@
     - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
   + NotFound (404)
     - PromptNotFound, PromptVersionNotFound
+    - ReplayNotFound, TestRunNotFound
     - LabelReserved               prompt_label_reserved: `production` is whatever is published
   + StateConflict (409)
     - VersionNotDraft             version_not_draft: it was published, so its text stays
     - NobodyAnswers               nobody_answers: no agent could try a text out
     - ExperimentConflict          experiment_conflict: one runs already, or there is no rival
+    - ReplayConflict              replay_conflict: one is under way, or it has ended
+    - NothingToReplay             nothing_to_replay: no agent of the prompt has answered anybody
   + Unavailable (503)
     - RendererUnavailable         renderer_unavailable
   + VocabularyDamaged (500)       vocabulary_damaged
@@ -33,6 +36,14 @@ class PromptNotFound(NotFound):
 
 class PromptVersionNotFound(NotFound):
     """The prompt has no such version."""
+
+
+class ReplayNotFound(NotFound):
+    """There is no such replay here."""
+
+
+class TestRunNotFound(NotFound):
+    """There is no such test run here."""
 
 
 class TemplateError(Invalid):
@@ -113,6 +124,18 @@ class ExperimentConflict(StateConflict):
     """An experiment needs a published version, another one as challenger, and no other running."""
 
     code = "experiment_conflict"
+
+
+class ReplayConflict(StateConflict):
+    """Another replay of this prompt is not finished yet."""
+
+    code = "replay_conflict"
+
+
+class NothingToReplay(StateConflict):
+    """No agent has answered anybody under this prompt yet."""
+
+    code = "nothing_to_replay"
 
 
 class RendererUnavailable(Unavailable):

@@ -3,10 +3,12 @@
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import prompts.case_models  # models that Django has to find
-import prompts.experiment_models  # noqa: F401
+import prompts.experiment_models
+import prompts.replay_models  # noqa: F401
 from orkesta.ids import uuid7
 from tenants.history import ConfigHistory
 from tenants.models import validate_slug
@@ -103,6 +105,17 @@ class PromptVersion(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.prompt} v{self.number}"
+
+    @property
+    def is_challenger(self) -> bool:
+        """Whether an experiment that runs tells it to a share of the sessions. A query."""
+        is_frozen = self.status == self.Status.RETIRED
+        return is_frozen and self.experiments.filter(ended_at=None).exists()
+
+    @property
+    def standing(self) -> str:
+        """The status in words, for one version; a query."""
+        return gettext("Challenger") if self.is_challenger else self.get_status_display()
 
     @property
     def template(self) -> str:

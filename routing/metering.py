@@ -93,8 +93,9 @@ class Metered:
         llms = [name for name in (self.target.model, answered_by) if name]
         tokens = Tokens(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
         own, now = self.allowance.prices, timezone.now()
+        kind = spending.kind if (spending := current_spending()) else CallKind.LLM
         return Charge(
-            kind=CallKind.LLM if isinstance(self.request, LLMRequest) else CallKind.EMBEDDING,
+            kind=kind if isinstance(self.request, LLMRequest) else CallKind.EMBEDDING,
             llm=llms[-1],
             endpoint=self.target.name,
             tokens=tokens,

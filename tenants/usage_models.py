@@ -19,6 +19,7 @@ class CallKind(models.TextChoices):
     LLM = "llm", _("LLM")
     EMBEDDING = "embedding", _("Embedding")
     TOOL = "tool", _("Tool")
+    REPLAY = "replay", _("Replay")
 
 
 class PriceSource(models.TextChoices):

@@ -127,7 +127,7 @@ def load(claim: Claim) -> TaskInput:
         key_id=key_id,
         context={**of_session, **context},
         state=fold(
-            _steps(claim) if num_steps else (),
+            recorded_steps(claim) if num_steps else (),
             # Whoever waits for a branch does not wait for a summary, too.
             backlog=NO_BACKLOG if claim.is_branch else _backlog(history),
             plan=read_plan(plan),
@@ -143,7 +143,8 @@ def _backlog(history: Sequence[Said]) -> Backlog:
     return Backlog(num_turns, sum(len(said.content) for said in history))
 
 
-def _steps(claim: Claim) -> list[StepRecord]:
+def recorded_steps(claim: Claim) -> list[StepRecord]:
+    """The task's steps, in order. Needs the tenant's scope."""
     return [
         StepRecord(
             number=row.number,

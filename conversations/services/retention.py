@@ -15,6 +15,7 @@ from django.utils import timezone
 from conversations.event_log import Fact, Place, append
 from conversations.models import Batch, Session, Task
 from conversations.states import SESSION_MOVES, UNFINISHED, SessionStatus
+from prompts.replay_models import PromptReplayMessage
 from tenants.allowances import allowance_of
 from tenants.models import IdempotencyRecord
 from tenants.scope import scopes_disabled
@@ -72,6 +73,7 @@ def _purge_batches(tenant_id: UUID, limit: int) -> Iterator[int]:
             if not ids:
                 break
             Session.objects.filter(pk__in=ids).delete()
+            PromptReplayMessage.objects.filter(session_id__in=ids).delete()
         left -= len(ids)
         yield len(ids)
     old = Batch.objects.filter(finished_at__lt=_kept_since(tenant_id))

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from conversations.drafts.loop import DraftLoop
 from conversations.triggers.dispatcher import WebhookDispatcher
 from conversations.triggers.examples import ExampleTicker
 from conversations.triggers.ticker import ScheduleTicker
@@ -15,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def triggers_running() -> AsyncIterator[None]:
-    """Fire schedules, send webhooks, sum usage and embed examples while the block runs."""
+    """Fire schedules, send webhooks, sum usage, embed examples and try drafts meanwhile."""
     dispatcher, examples = WebhookDispatcher(), ExampleTicker()
-    loops = (ScheduleTicker(), dispatcher, UsageTicker(), examples)
+    loops = (ScheduleTicker(), dispatcher, UsageTicker(), examples, DraftLoop())
     tasks = [asyncio.create_task(loop.run_forever()) for loop in loops]
     for task in tasks:
         task.add_done_callback(_log_end)

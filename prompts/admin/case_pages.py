@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.text import Truncator
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from orkesta.errors import OrkestaError
+from prompts.admin.replay_pages import reason_of
 from prompts.case_models import PromptTestCase, PromptTestRun
-from prompts.case_runs import latest_run, run_test_set
+from prompts.case_runs import latest_run, start_test_run
 from prompts.models import PromptVersion
+from prompts.run_models import RunStatus
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin_scope import person_of
@@ -82,6 +82,8 @@ def shown_test_set(version: PromptVersion) -> dict[str, Any]:
     return {
         "num_cases": PromptTestCase.objects.filter(prompt=version.prompt_id).count(),
         "run": run,
+        "run_percent": 100 * run.num_done // max(1, run.num_parts) if run else 0,
+        "run_reason": reason_of(run) if run else "",
         "cases": _shown(run) if run else [],
     }
 
@@ -95,20 +97,12 @@ def is_doubtful(version: PromptVersion) -> bool:
     if not PromptTestCase.objects.filter(prompt=version.prompt_id).exists():
         return False
     run = latest_run(version)
-    return run is None or run.num_failed > 0
+    return run is None or run.status != RunStatus.COMPLETED or run.num_failed > 0
 
 
 def try_version(request: HttpRequest, version: PromptVersion) -> HttpResponse:
-    """Run the test set under the version and go back to it."""
-    try:
-        run = run_test_set(version=version, author=person_of(request))
-    except OrkestaError as exc:
-        messages.error(request, exc.message)
-    else:
-        told = _("%(passed)d of %(total)d test cases passed.")
-        tone = messages.WARNING if run.num_failed else messages.SUCCESS
-        total = run.num_passed + run.num_failed
-        messages.add_message(request, tone, told % {"passed": run.num_passed, "total": total})
+    """Begin a run of the test set under the version, and go back to it."""
+    start_test_run(version=version, author=person_of(request))
     ids: tuple[UUID, UUID] = (version.prompt_id, version.pk)
     return redirect("admin:prompts_version_edit", *ids)
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from prompts.admin.costs import cost_shown
 from prompts.admin.experiments import shown_experiment
 from prompts.costs import read_traffic
+from prompts.experiment_models import Experiment
 from prompts.models import Prompt, PromptLabel, PromptVersion
 from prompts.outcomes import VersionOutcomes, outcomes_of
 from prompts.selectors import list_outdated_users_of, list_users_of, list_versions
@@ -28,6 +29,8 @@ class VersionRow:
     older: PromptVersion | None
     outcomes: VersionOutcomes
     labels: Sequence[str]
+    #: Whether an experiment that runs tells it to a share of the sessions.
+    is_challenger: bool
 
 
 def prompt_page(request: HttpRequest, prompt: Prompt) -> dict[str, Any]:
@@ -50,12 +53,15 @@ def _rows(page: Page, labels: Sequence[PromptLabel]) -> list[VersionRow]:
     shown: list[PromptVersion] = list(page.paginator.object_list[first : first + PER_PAGE + 1])
     tried = [version.pk for version in shown if version.status != PromptVersion.Status.DRAFT]
     outcomes = outcomes_of(tried[:PER_PAGE]) if tried else {}
+    running = Experiment.objects.filter(challenger__in=tried, ended_at=None)
+    rivals = set(running.values_list("challenger_id", flat=True)) if tried else set()
     return [
         VersionRow(
             version,
             older,
             outcomes.get(version.pk, VersionOutcomes()),
             [label.name for label in labels if label.version_id == version.pk],
+            version.pk in rivals,
         )
         for version, older in zip_longest(shown, shown[1:])
     ][:PER_PAGE]

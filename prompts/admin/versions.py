@@ -19,9 +19,10 @@ from orkesta.errors import OrkestaError
 from prompts.admin.case_pages import is_doubtful, shown_test_set, try_version
 from prompts.admin.forms import VersionForm
 from prompts.admin.looks import look_at
+from prompts.admin.replay_pages import ReplayPages, newest_replay
 from prompts.admin.side_by_side import folded, side_by_side
 from prompts.diff import diff_texts
-from prompts.errors import VersionNotDraft
+from prompts.errors import NothingToReplay, ReplayConflict, VersionNotDraft
 from prompts.models import PromptVersion
 from prompts.selectors import find_version
 from prompts.services import (
@@ -43,6 +44,12 @@ GIVEN_WORDS: Final = {
     "context": gettext_lazy("what your page or app sent along with the message"),
 }
 
+_WORDS: Final[dict[type[OrkestaError], Any]] = {
+    VersionNotDraft: gettext_lazy("This version was published; write a new draft instead."),
+    ReplayConflict: gettext_lazy("Another replay of this prompt is not finished yet."),
+    NothingToReplay: gettext_lazy("No agent has answered anybody under this prompt yet."),
+}
+
 
 class VersionPages:
     """The views under `/admin/prompts/prompt/<prompt>/versions/`."""
@@ -58,15 +65,17 @@ class VersionPages:
             (f"{version}publish/", require_POST(self.publish), "publish"),
             (f"{version}discard/", require_POST(self.discard), "discard"),
             (f"{version}test/", require_POST(self.test), "test"),
+            (f"{version}tested/", require_GET(self.tested), "tested"),
             (f"{version}preview/", require_POST(self.preview), "preview"),
             (f"{version}compare/<uuid:old_id>/", require_GET(self.compare), "compare"),
         ]
         wrap = self.admin.admin_site.admin_view
-        return [path(url, wrap(view), name=f"prompts_version_{name}") for url, view, name in pages]
+        own = [path(url, wrap(view), name=f"prompts_version_{name}") for url, view, name in pages]
+        return [*own, *ReplayPages(self).urls()]
 
     def edit(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """The text: editable while it is a draft."""
-        version = self._version(request, prompt_id, version_id, write=request.method == "POST")
+        version = self.version(request, prompt_id, version_id, write=request.method == "POST")
         if request.method != "POST":
             return self._page(request, version, VersionForm.of(version))
         refused = refused_form(request)
@@ -84,7 +93,7 @@ class VersionPages:
                 author=person_of(request),
             )
         except OrkestaError as exc:
-            form.add_error(None, said(exc))
+            form.add_error(None, self.said(exc))
             return self._page(request, version, form)
         if "_publish" in request.POST:
             return self.publish(request, prompt_id, version_id)
@@ -93,7 +102,7 @@ class VersionPages:
 
     def copy(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """A new draft that begins as this version."""
-        version = self._version(request, prompt_id, version_id, write=True)
+        version = self.version(request, prompt_id, version_id, write=True)
         notes = _("From v%(number)d") % {"number": version.number}
         try:
             draft = save_draft(
@@ -103,35 +112,43 @@ class VersionPages:
                 author=person_of(request),
             )
         except OrkestaError as exc:
-            messages.error(request, said(exc))
+            messages.error(request, self.said(exc))
             return _to("prompts_version_edit", prompt_id, version_id)
         self.admin.log_change(request, version.prompt, f"Draft v{draft.number}.")
         return _to("prompts_version_edit", prompt_id, draft.pk)
 
     def publish(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """Make it live; for an older version, that is rolling back."""
-        version = self._version(request, prompt_id, version_id, write=True)
-        if "confirmed" not in request.POST and is_doubtful(version):
-            context = self._context(request, version, _("Publish"))
-            page = context | shown_test_set(version)
-            return TemplateResponse(request, "orkesta/prompts/confirm_publish.html", page)
+        version = self.version(request, prompt_id, version_id, write=True)
+        if "confirmed" not in request.POST and (page := self._second_thought(request, version)):
+            return page
         try:
             publish_version(version=version, author=person_of(request))
         except OrkestaError as exc:
-            messages.error(request, said(exc))
+            messages.error(request, self.said(exc))
             return _to("prompts_version_edit", prompt_id, version_id)
         self.admin.log_change(request, version.prompt, f"Published v{version.number}.")
         text = _("v%(number)d is live: agents use it from their next task on.")
         messages.success(request, text % {"number": version.number})
         return _to("prompts_prompt_change", prompt_id)
 
+    def _second_thought(self, request: HttpRequest, version: PromptVersion) -> HttpResponse | None:
+        """What there is to know of a draft before it is live; None when that is nothing."""
+        replayed, doubtful = newest_replay(version), is_doubtful(version)
+        is_draft = version.status == PromptVersion.Status.DRAFT
+        if not is_draft or not (doubtful or replayed["replay"]):
+            return None
+        context = self.context(request, version, _("Publish")) | {"is_doubtful": doubtful}
+        page = context | shown_test_set(version) | replayed
+        return TemplateResponse(request, "orkesta/prompts/confirm_publish.html", page)
+
     def discard(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
-        version = self._version(request, prompt_id, version_id, write=True)
+        version = self.version(request, prompt_id, version_id, write=True)
         number = version.number
         try:
             discard_draft(version=version)
         except OrkestaError as exc:
-            messages.error(request, said(exc))
+            messages.error(request, self.said(exc))
             return _to("prompts_prompt_change", prompt_id)
         self.admin.log_change(request, version.prompt, f"Discarded draft v{number}.")
         messages.success(request, _("Draft v%(number)d is discarded.") % {"number": number})
@@ -139,11 +156,17 @@ class VersionPages:
 
     def test(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """Try the test cases on the text as it is saved."""
-        return try_version(request, self._version(request, prompt_id, version_id, write=True))
+        return try_version(request, self.version(request, prompt_id, version_id, write=True))
+
+    def tested(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """How far the test set is; a fragment of a page."""
+        version = self.version(request, prompt_id, version_id)
+        context = self.context(request, version, "") | shown_test_set(version)
+        return render(request, "orkesta/prompts/test_set.html", context)
 
     def preview(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
-        version = self._version(request, prompt_id, version_id)
+        version = self.version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
         context = look_at(source, version.prompt)
         return render(request, "orkesta/prompts/preview.html", context)
@@ -151,10 +174,10 @@ class VersionPages:
     def compare(
         self, request: HttpRequest, prompt_id: UUID, version_id: UUID, old_id: UUID
     ) -> HttpResponse:
-        new = self._version(request, prompt_id, version_id)
-        old = self._version(request, prompt_id, old_id)
+        new = self.version(request, prompt_id, version_id)
+        old = self.version(request, prompt_id, old_id)
         diff = diff_texts(old.source, new.source)
-        context = self._context(request, new, _("Changes"))
+        context = self.context(request, new, _("Changes"))
         return TemplateResponse(
             request,
             "orkesta/prompts/compare.html",
@@ -167,7 +190,12 @@ class VersionPages:
             },
         )
 
-    def _version(
+    def said(self, error: OrkestaError) -> str:
+        """What went wrong, in the language of the page where we have words for it."""
+        words = _WORDS.get(type(error))
+        return str(words) if words else error.message
+
+    def version(
         self, request: HttpRequest, prompt_id: UUID, version_id: UUID, *, write: bool = False
     ) -> PromptVersion:
         may = self.admin.has_change_permission if write else self.admin.has_view_permission
@@ -183,11 +211,11 @@ class VersionPages:
     ) -> HttpResponse:
         source = str(form["source"].value() or "")
         title = _("Version %(number)d") % {"number": version.number}
-        context = self._context(request, version, title) | look_at(source, version.prompt)
-        context |= shown_test_set(version)
+        context = self.context(request, version, title) | look_at(source, version.prompt)
+        context |= shown_test_set(version) | newest_replay(version)
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
-    def _context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
+    def context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
         return {
             **page_context(self.admin, request, title),
             "original": version.prompt,
@@ -196,13 +224,6 @@ class VersionPages:
             "is_draft": version.status == PromptVersion.Status.DRAFT,
             "may_edit": self.admin.has_change_permission(request),
         }
-
-
-def said(error: OrkestaError) -> str:
-    """What went wrong, in the language of the page where we have words for it."""
-    if isinstance(error, VersionNotDraft):
-        return _("This version was published; write a new draft instead.")
-    return error.message
 
 
 def _to(name: str, *args: UUID) -> HttpResponse:

@@ -25,6 +25,9 @@ PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
     "prompt_slug": ("prompts.Prompt", "slug"),
     "label": ("prompts.PromptLabel", "name"),
     "number": ("prompts.PromptVersion", "number"),
+    "replay_id": ("prompts.PromptReplay", "pk"),
+    "run_id": ("prompts.PromptTestRun", "pk"),
+    "case_id": ("prompts.PromptTestCase", "pk"),
 }
 #: Parameters of pages of the admin, whose model is in the page's name.
 _OF_PAGES: Final = {"object_id", "id"}

@@ -48,6 +48,8 @@ class Spending:
     key_id: UUID | None = None
     charges: list[Charge] = field(default_factory=list)
     refusal: OrkestaError | None = None
+    #: What calls of LLMs are counted as.
+    kind: CallKind = CallKind.LLM
 
     def begin(self, key_id: UUID | None) -> None:
         """Start from what the rows say: whatever was charged before is in them."""
@@ -71,9 +73,9 @@ class Cause:
 _current: ContextVar[Spending | None] = ContextVar("spending", default=None)
 
 
-def open_spending() -> Spending:
+def open_spending(kind: CallKind = CallKind.LLM) -> Spending:
     """A new one, for this task of the event loop and all that it starts."""
-    spending = Spending()
+    spending = Spending(kind=kind)
     _current.set(spending)
     return spending
 

@@ -1,0 +1,50 @@
+"""What was said under a prompt, for replaying it."""
+
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+
+from conversations.models import Message, Step, Task
+from conversations.states import StepKind, TaskStatus
+from conversations.triggers.doorbell import Doorbell
+from prompts.past import PastTurn
+
+#: There is a run to go on with.
+drafts_waiting = Doorbell()
+
+
+class PastTurns:
+    """Where prompts ask for what their agents were asked (`prompts.past.Source`)."""
+
+    def list_turns(self, prompt_id: UUID, limit: int) -> list[PastTurn]:
+        """The last messages that were answered, or failed, under a version of the prompt. One
+        query. Forks of a task asked the same again, and workflows have more than one agent: both
+        are left out.
+        """
+        told = Step.objects.filter(prompt_version__prompt=prompt_id, kind=StepKind.MODEL)
+        answers = Message.objects.filter(task=OuterRef("pk"), role=Message.Role.ASSISTANT)
+        tasks = (
+            Task.objects.filter(
+                pk__in=told.order_by().values("task_id"),
+                question__isnull=False,
+                forked_from__isnull=True,
+                parent__isnull=True,
+                plan=[],
+                status__in=(TaskStatus.COMPLETED, TaskStatus.FAILED),
+            )
+            .annotate(
+                answer=Subquery(answers.values("content")[:1]),
+                answered_by=Subquery(answers.values("agent_slug")[:1]),
+            )
+            .order_by("-id")
+        )
+        columns = ("id", "session_id", "question__content", "question__created_at")
+        return [
+            PastTurn(task_id, session_id, text, asked_at, slug or "", answer or "")
+            for task_id, session_id, text, asked_at, slug, answer in tasks.values_list(
+                *columns, "answered_by", "answer"
+            )[:limit]
+        ]
+
+    def wake(self) -> None:
+        drafts_waiting.ring_on_commit()
