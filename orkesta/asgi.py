@@ -22,7 +22,7 @@ from orkesta.http_handler import PooledHandler, Receive, Scope, Send  # noqa: E4
 from orkesta.single_process import DatabaseInUse, stay_sole_process  # noqa: E402
 
 _handler = PooledHandler()
-_sockets = URLRouter(
+sockets = URLRouter(
     [
         re_path(r"^ws/(?P<tenant>[^/]+)/(?P<session>[^/]+)/?$", SessionSocket.serve),  # type: ignore[arg-type]
         re_path(r"", unknown_address),  # type: ignore[arg-type]
@@ -43,7 +43,7 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     _begin()
-    await _sockets(scope, receive, send)
+    await sockets(scope, receive, send)
 
 
 async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,18 +8,21 @@ bounded by the same number.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Barrier
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, connection, connections, models
 from django.db.models import sql
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: Whether units run in the thread that waits in `run_here`.
+_is_here: Final = contextvars.ContextVar("is_here", default=False)
 
 
 @cache
@@ -33,10 +36,23 @@ async def in_thread(unit: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
     Connections that broke or outlived their age are closed around it, as Django does around a
     request: without that every query after a restart of PostgreSQL would fail.
     """
+    if _is_here.get():
+        return await sync_to_async(unit)(*args, **kwargs)
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(
         _pool(), lambda: context.run(_with_fresh_connections, unit, args, kwargs)
     )
+
+
+def run_here(unit: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a coroutine to its end from where no event loop runs. What it asks of the database is
+    asked in this thread, on its connection and so in its transaction; one unit after the other.
+    """
+    token = _is_here.set(True)
+    try:
+        return async_to_sync(unit)(*args, **kwargs)
+    finally:
+        _is_here.reset(token)
 
 
 def _with_fresh_connections(unit: Callable[..., R], args: tuple, kwargs: dict) -> R:  # type: ignore[type-arg]

@@ -305,6 +305,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Orkesta's own --------------------------------------------------------------------------------
 ORKESTA_HOOK_PRINCIPAL = "conversations.triggers.inbound.find_principal"
+#: The addresses of WebSockets, for whoever asks all of them.
+ORKESTA_SOCKETS = "orkesta.asgi.sockets"
 #: How much of a limit is used today, for tenants' pages; the rows live in storeys above.
 ORKESTA_GAUGES = {
     "requests_per_minute": "conversations.gauges.busiest_minute",

@@ -1,5 +1,6 @@
 """What clients may say on a socket. One JSON object per text frame; its `type` names the rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +41,17 @@ class RequestId(Body):
     """The client's own name for what it asks; it comes back with the answer."""
 
     request_id = OptionalText(max_length=MAX_REQUEST_ID)
+
+
+#: What clients may say: each type of frame, and what it has to bring along.
+FRAMES: Final[Mapping[str, type[Body]]] = {
+    "ping": RequestId,
+    "pong": RequestId,
+    "ack": CursorBody,
+    "resume": CursorBody,
+    "chat.send": ChatSendSerializer,
+    "chat.cancel": TaskIdSerializer,
+}
 
 
 class Pace:

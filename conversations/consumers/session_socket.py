@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from conversations import live
 from conversations.backlog import Backlog
@@ -19,12 +19,20 @@ from conversations.consumers.closing import (
     refusal,
 )
 from conversations.consumers.handshake import admit, read_cursor, read_handshake
-from conversations.consumers.incoming import Pace, Speaker, cursor_of, read_frame, request_id_of
+from conversations.consumers.incoming import (
+    FRAMES,
+    Pace,
+    Speaker,
+    cursor_of,
+    read_frame,
+    request_id_of,
+)
 from conversations.consumers.outgoing import SEND_ERRORS, Gone, Outgoing
 from conversations.cursor import parse_cursor
 from conversations.live_event import EventType
 from conversations.pulse import DATABASE_ERRORS
 from conversations.watcher import Watcher
+from orkesta.api.fields import Body
 from orkesta.api.problems import translate
 from orkesta.errors import BodyTooLarge, InternalError, Invalid, OrkestaError, TooMany, problem
 from orkesta.ids import uuid7
@@ -44,6 +52,9 @@ FATAL = (BodyTooLarge, TooManyFrames)
 
 class SessionSocket:
     """One connection, from handshake to close. An ASGI application: `SessionSocket.serve`."""
+
+    #: What each frame that a client may send has to say.
+    frames: ClassVar[Mapping[str, type[Body]]] = FRAMES
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, seat: Seat) -> None:
         self._scope, self._receive, self._send, self._seat = scope, receive, send, seat
@@ -154,7 +165,10 @@ class SessionSocket:
 
     async def _obey(self, frame: dict[str, Any], request_id: str, speaker: Speaker) -> None:
         self._take_proof("")
-        match frame.get("type"):
+        kind = str(frame.get("type"))
+        if kind not in self.frames:
+            raise Invalid(f"There is no frame of the type {kind[:100]!r}.")
+        match kind:
             case "ping":
                 await self._tell(EventType.PONG, {}, request_id)
             case "pong":
@@ -168,8 +182,6 @@ class SessionSocket:
                 self._nudge()
             case "chat.cancel":
                 await self._tell(EventType.CHAT_ACCEPTED, await speaker.cancel(frame), request_id)
-            case unknown:
-                raise Invalid(f"There is no frame of the type {str(unknown)[:100]!r}.")
 
     async def _resume(self, cursor: str, request_id: str, speaker: Speaker) -> None:
         """Watch again from `cursor`. Whatever was sent before the `resumed` event is void."""

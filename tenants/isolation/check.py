@@ -9,6 +9,7 @@ from django.db import transaction
 
 from tenants.isolation.canaries import CanaryTenant, make_tenant
 from tenants.isolation.doors import Door, every_door
+from tenants.isolation.sockets import every_socket
 from tenants.isolation.visitors import Visitor
 from tenants.isolation.walk import Leak, Walk
 
@@ -29,7 +30,8 @@ class Report:
 
 
 def check_isolation() -> Report:
-    """Ask every door of the API and of the admin, in transactions that are all rolled back.
+    """Ask every door of the API and of the admin, and every WebSocket, in transactions that are all
+    rolled back.
 
     Raises LookupError when an address has a parameter of which nobody knows whose row it names.
     """
@@ -39,7 +41,34 @@ def check_isolation() -> Report:
         _in_vain(report, part)
         report.num_doors += len(part)
     _in_vain(report, None)
+    _sockets_in_vain(report)
     return report
+
+
+def _sockets_in_vain(report: Report) -> None:
+    report.num_doors += len(every_socket())
+    with transaction.atomic():
+        theirs, ours = make_tenant("theirs"), make_tenant("ours")
+        visitor, _ = visitors_of(ours)
+        walk = Walk(theirs, visitor)
+        report.leaks += walk.leaks_in_sockets(ours.rows)
+        report.num_asked += walk.num_asked
+        report.unproved += unproved_sockets(theirs)
+        transaction.set_rollback(True)
+
+
+def unproved_sockets(house: CanaryTenant) -> list[str]:
+    """WebSockets on which their own tenant is told nothing of its own."""
+    key, _ = visitors_of(house)
+    found = []
+    for door in every_socket():
+        question = door.own(house.rows)
+        with transaction.atomic():
+            answer = key.ask_socket(question.path, question.frames)
+            transaction.set_rollback(True)
+        if not house.found_in(answer.without(*question.said).told):
+            found.append(f"WS {door.route} ({answer.status})")
+    return found
 
 
 def _in_vain(report: Report, doors: Sequence[Door] | None) -> None:

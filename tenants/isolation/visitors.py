@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import quote
@@ -14,8 +14,10 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test import Client
 
+from orkesta.database import run_here
 from tenants.admin_scope import FORM_FIELD, SESSION_KEY
 from tenants.isolation.doors import Request
+from tenants.isolation.lines import beginning_of, converse
 
 #: What two answers to the same question may differ in.
 _OF_EACH_ANSWER: Final = re.compile(
@@ -93,6 +95,17 @@ class Visitor:
         headers = "\n".join(f"{name}: {value}" for name, value in response.items())
         return Answer(response.status_code, headers, _body(response), listening.text)
 
+    def ask_socket(self, path: str, frames: Sequence[Mapping[str, Any]]) -> Answer:
+        """What a WebSocket says until it closes, or has nothing more to say; its status is the code
+        of its close.
+        """
+        headers = {"host": "localhost"}
+        if self.key:
+            headers["authorization"] = f"Bearer {self.key}"
+        with _Listening() as listening:
+            code, told = run_here(converse, path, headers, frames)
+        return Answer(code, "", told, listening.text)
+
     def _response(self, request: Request, query: Mapping[str, Any]) -> HttpResponseBase:
         options: dict[str, Any] = {"query_params": query, "secure": True}
         if not request.path.startswith("/admin/"):
@@ -107,9 +120,7 @@ class Visitor:
 
 def _body(response: HttpResponseBase) -> str:
     if isinstance(response, StreamingHttpResponse):
-        # Its status says whether it was let through. Nothing of it has begun: closing it would
-        # only close the connection, in whose transaction all of this happens.
-        return ""
+        return run_here(beginning_of, response)
     return response.content.decode("utf-8", "replace")  # type: ignore[attr-defined,no-any-return]
 
 

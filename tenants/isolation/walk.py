@@ -1,18 +1,23 @@
 """Asks every door as somebody who must not learn of a tenant, and tells what they learned."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
 
 from tenants.isolation.canaries import PREFIX, CanaryTenant
 from tenants.isolation.doors import Door, Request, lists, nobodys
+from tenants.isolation.lines import LOST
+from tenants.isolation.sockets import Question, compared, every_socket
 from tenants.isolation.visitors import Answer, Visitor
 
 #: Addresses that look for texts.
 _SEARCHES: Final = {"admin:search": {"s": PREFIX}}
+#: Statuses of answers that are errors of the server's, and the same of WebSockets' closes.
+FAILURES: Final = frozenset({*range(500, 600), LOST, 1011})
 
 
 class Kind(StrEnum):
@@ -60,6 +65,27 @@ class Walk:
         """The same, of what lists do with many rows, and of what fields of forms offer."""
         yield from self._actions()
         yield from self._choices()
+
+    def leaks_in_sockets(self, own: Mapping[str, Any]) -> Iterator[Leak]:
+        """The same, of WebSockets; `own` are rows of the visitor's own tenant."""
+        nobody = nobodys(self.house)
+        for door in every_socket():
+            pairs = zip(
+                door.questions(own, self.house.rows), door.questions(own, nobody), strict=True
+            )
+            for (name, question), (_, other) in pairs:
+                foreign, leaks = self._watch(name, partial(self._open, question), question.said)
+                yield from leaks
+                with transaction.atomic():
+                    absent = self._open(other)
+                    transaction.set_rollback(True)
+                mine, theirs = foreign.without(*question.said), absent.without(*other.said)
+                if compared(mine) != compared(theirs):
+                    detail = f"{foreign.status} for it, {absent.status}"
+                    yield self._leak(Kind.DIFFERS, name, detail)
+
+    def _open(self, question: Question) -> Answer:
+        return self.visitor.ask_socket(question.path, question.frames)
 
     def _is_for_visitor(self, door: Door) -> bool:
         """A key is of no use at the admin, and a browser's session none at the API."""
@@ -109,20 +135,25 @@ class Walk:
     def _ask(
         self, name: str, request: Request, query: Mapping[str, Any] | None = None
     ) -> tuple[Answer, list[Leak]]:
+        ask = partial(self.visitor.ask, request, query)
+        return self._watch(name, ask, _said(request), is_reading=request.method == "GET")
+
+    def _watch(
+        self, name: str, ask: Callable[[], Answer], said: Sequence[str], *, is_reading: bool = False
+    ) -> tuple[Answer, list[Leak]]:
         """Ask, look at what came of it, and undo it."""
         self.num_asked += 1
-        is_reading = request.method == "GET"
         before = self._untouched
         with transaction.atomic():
-            answer = self.visitor.ask(request, query)
+            answer = ask()
             after = before if is_reading else self.house.state()
             transaction.set_rollback(True)
         leaks = []
-        if told := self.house.found_in(answer.without(*_said(request)).told):
+        if told := self.house.found_in(answer.without(*said).told):
             leaks.append(self._leak(Kind.TOLD, name, ", ".join(told)))
         if touched := [label for label in before if before[label] != after[label]]:
             leaks.append(self._leak(Kind.TOUCHED, name, ", ".join(touched)))
-        if answer.status >= 500:
+        if answer.status in FAILURES:
             leaks.append(self._leak(Kind.FAILED, name, str(answer.status)))
         return answer, leaks
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import get_commands, load_command_class
 
 from conversations.consumers import SessionSocket, unknown_address
-from orkesta import asgi
 from orkesta.addresses import addresses
 from tenants.isolation.canaries import CanaryTenant, make_tenant, tenant_models
-from tenants.isolation.check import visitors_of
+from tenants.isolation.check import unproved_sockets, visitors_of
 from tenants.isolation.doors import every_door
+from tenants.isolation.lines import sockets
 from tenants.isolation.visitors import Visitor
 from tenants.isolation.walk import Kind, Leak, Walk
 from tenants.models import Membership
@@ -26,19 +25,6 @@ OPEN_TO_ALL = {
     "hooks/<str:token>",
     "health",
     "health/detailed",
-}
-#: Commands that work on the whole installation, or run it.
-OF_ALL_TENANTS = {
-    "demo_access",
-    "expire_sessions",
-    "isolation_check",
-    "roll_up_usage",
-    "rotate_encryption_keys",
-    "run_quarantine",
-    "run_scheduler",
-    "run_worker",
-    "seed_demo",
-    "serve",
 }
 
 
@@ -111,6 +97,8 @@ def test_nobody_learns_anything_of_another_tenant(
     leaks = list(walk.leaks(every_door()))
     if visitor.user is not None:
         leaks += walk.leaks_in_lists()
+    else:
+        leaks += walk.leaks_in_sockets(ours.rows)
     assert walk.num_asked > 50
     assert [leak for leak in leaks if who not in KNOWING or is_news(leak)] == []
 
@@ -130,6 +118,18 @@ def test_every_address_leads_to_a_row_that_is_there() -> None:
     assert unproved == set()
 
 
+@pytest.mark.django_db
+def test_sockets_and_streams_tell_their_own_tenant_of_its_rows() -> None:
+    house = make_tenant("house")
+    assert unproved_sockets(house) == []
+    key, _ = visitors_of(house)
+    streams = [door for door in every_door() if door.address.route.endswith("/stream")]
+    assert len(streams) == 2
+    for door in streams:
+        told = key.ask(door.request_about(house.rows))
+        assert "conversations.Event" in house.found_in(told.body)
+
+
 def test_no_address_is_outside_of_what_is_asked() -> None:
     asked = {door.address.route for door in every_door()}
     named = {found.route for found in addresses() if found.name not in {"", "admin:app_list"}}
@@ -139,13 +139,4 @@ def test_no_address_is_outside_of_what_is_asked() -> None:
 
 def test_every_socket_is_known() -> None:
     known = {SessionSocket.serve, unknown_address}
-    assert {route.callback for route in asgi._sockets.routes} == known
-
-
-def test_every_command_says_whose_rows_it_touches() -> None:
-    ours = ("tenants", "prompts", "routing", "conversations")
-    for name, app in get_commands().items():
-        if app in ours:
-            parser = load_command_class(app, name).create_parser("manage.py", name)
-            takes_a_tenant = any(action.dest == "tenant" for action in parser._actions)
-            assert takes_a_tenant or name in OF_ALL_TENANTS, f"{name}: of one tenant or of all?"
+    assert {route.callback for route in sockets().routes} == known

@@ -99,6 +99,19 @@ MUTANTS = (
         "tests/conversations/test_websocket_tickets.py",
     ),
     _mutant(
+        "sockets of other tenants may be opened",
+        "tenants/websocket_auth.py",
+        ("if principal.tenant_slug != handshake.tenant_slug:", "if False:"),
+        "tests/conversations/test_websocket_door.py",
+    ),
+    _mutant(
+        "from a socket any session's tasks can be cancelled",
+        "conversations/consumers/incoming.py",
+        ("if get_task(task_id).session_id != self.session_id:", "if False:"),
+        "tests/conversations/test_websocket_tickets.py",
+        "tests/conversations/test_websocket_frames.py",
+    ),
+    _mutant(
         "a key may do what it has no scope for",
         "tenants/authentication.py",
         ("if not principal.may(required[method]):", "if False:"),

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -40,4 +41,6 @@ def test_a_forgotten_filter_is_told_of_and_nothing_is_left(monkeypatch: Any, cap
     told = capsys.readouterr().out
     assert "LEAK (told) GET /api/v1/agents, another tenant's key: routing.Agent" in told
     assert "LEAK (differs) GET /admin/routing/agent/<path:object_id>/change/" in told
+    assert re.search(r"LEAK \(differs\) WS ws/.*, own tenants.Tenant, .*: 1000 for it, 4404", told)
+    assert "LEAK (differs) frames of WS ws/" in told
     assert not Tenant.objects.filter(slug__startswith=PREFIX).exists()
