@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orkesta.env import PROJECT_ROOT
-from tests.mutants.table import MUTANTS, Mutant
+from tests.mutants.table import MUTANTS, Changes, Mutant
 
 AT_ONCE = 2
 #: Of 20 mutants, 19 have to be caught.
@@ -61,8 +61,10 @@ def _is_caught(mutant: Mutant, original: Path, broken: set[str]) -> bool:
     tree = original.parent / mutant.name.replace(" ", "-")
     shutil.copytree(original, tree)
     try:
-        source = tree / mutant.path
-        source.write_text(mutated(mutant, source.read_text(encoding="utf-8")), encoding="utf-8")
+        for path, changes in mutant.edits:
+            source = tree / path
+            text = mutated(changes, source.read_text(encoding="utf-8"))
+            source.write_text(text, encoding="utf-8")
         code = _run(tree, tests, "-x").returncode
     finally:
         shutil.rmtree(tree)
@@ -78,11 +80,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def mutated(mutant: Mutant, text: str) -> str:
+def mutated(changes: Changes, text: str) -> str:
     """`text` with the bug in it. Raises ValueError unless each change fits in one place only."""
-    for before, after in mutant.changes:
+    for before, after in changes:
         if text.count(before) != 1:
-            raise ValueError(f"«{mutant.name}»: {text.count(before)} places fit in {mutant.path}.")
+            raise ValueError(f"{text.count(before)} places fit: {before!r}")
         text = text.replace(before, after)
     return text
 

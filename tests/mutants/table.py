@@ -2,15 +2,24 @@
 
 from dataclasses import dataclass
 
+Changes = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """In `path`, each text of `changes` is replaced by the other; `tests` should notice."""
+    """In `path`, each text of `changes` is replaced by the other, and so in files of `elsewhere`;
+    `tests` should notice.
+    """
 
     name: str
     path: str
-    changes: tuple[tuple[str, str], ...]
+    changes: Changes
     tests: tuple[str, ...]
+    elsewhere: tuple[tuple[str, Changes], ...] = ()
+
+    @property
+    def edits(self) -> tuple[tuple[str, Changes], ...]:
+        return ((self.path, self.changes), *self.elsewhere)
 
 
 def _mutant(name: str, path: str, change: tuple[str, str], *tests: str) -> Mutant:
@@ -174,6 +183,38 @@ MUTANTS = (
         ),
         "tests/conversations/test_claims.py",
         "tests/conversations/test_tool_recovery.py",
+    ),
+    Mutant(
+        # Five walls stand between a worker that stood still and the rows, one behind the other: the
+        # attempt, the status, one step per number, one answer per task, and the answer's own id.
+        # Each of them alone keeps the promises; without all of them the judge of the storms has to
+        # see an answer that was given twice.
+        "no wall keeps out a worker that stood still",
+        "conversations/engine/store.py",
+        (
+            (
+                '        attempt=Param("attempt", IntegerField()),\n'
+                "        status=TaskStatus.PROCESSING,\n",
+                "",
+            ),
+        ),
+        ("tests/chaos/test_frozen.py",),
+        elsewhere=(
+            (
+                "conversations/migrations/0001_initial.py",
+                (
+                    ("('task', 'number')", "('task', 'number', 'id')"),
+                    ("fields=('task',)", "fields=('task', 'id')"),
+                ),
+            ),
+            (
+                "conversations/engine/facts.py",
+                (
+                    ("from uuid import UUID, uuid5", "from uuid import UUID, uuid4"),
+                    ('uuid5(task_id, "answer")', "uuid4()"),
+                ),
+            ),
+        ),
     ),
     _mutant(
         "outgoing calls reach this machine",
