@@ -20,11 +20,19 @@ _CAUSES: Final[Sequence[tuple[str, str | Promise]]] = (
     (r"pattern matched «(.*)»", _("the pattern matches «%(1)s»")),
     (r"like «(.*)» \((.*)\)", _("like «%(1)s» (%(2)s)")),
     (r"intent «(.*)» by its examples", _("intent «%(1)s», by its examples")),
+    (r"intent «(.*)», which the LLM found", _("intent «%(1)s», which the LLM found")),
     (r"the turn before was «(.*)»", _("the turn before was «%(1)s»")),
     (r"context (\S+) is missing", _("the context has no %(1)s")),
     (r"context (\S+) is «(.*)»", _("context %(1)s is «%(2)s»")),
     (r"within the hours \((.*)\)", _("within the hours (%(1)s)")),
     (r"outside the hours \((.*)\)", _("outside the hours (%(1)s)")),
+)
+#: What a rule saw of the session, one after another.
+_OF_SESSIONS: Final[Sequence[tuple[str, str | Promise]]] = (
+    (r"first message", _("first message")),
+    (r"turn (\d+)", _("turn %(1)s")),
+    (r"with «(.*)»", _("with «%(1)s»")),
+    (r"after (\d+) min", _("after %(1)s min")),
 )
 _SENTENCES: Final[Sequence[tuple[str, str | Promise]]] = (
     (r"The request named the agent\.", _("The request named the agent.")),
@@ -43,6 +51,7 @@ _SENTENCES: Final[Sequence[tuple[str, str | Promise]]] = (
         _("The LLM was not sure enough (%(1)s)."),
     ),
     (r"No LLM endpoint is configured\.", _("No LLM endpoint is configured.")),
+    (r"No usable decision: (.*)", _("No usable decision: %(1)s")),
     (r"«(.*)» failed \((.*)\)\.", _("«%(1)s» failed (%(2)s).")),
     (r"Part (\d+) of (\d+)\.", _("Part %(1)s of %(2)s.")),
     (r"Part (\d+) of (\d+): (.*)", _("Part %(1)s of %(2)s: %(3)s")),
@@ -63,17 +72,34 @@ def _compiled(
 
 
 _KNOWN_CAUSES: Final = _compiled(_CAUSES)
+_KNOWN_OF_SESSIONS: Final = _compiled(_OF_SESSIONS)
 _KNOWN_SENTENCES: Final = _compiled(_SENTENCES)
 _RULE: Final = re.compile(r"Rule «(.*?)»: (.*)\.", re.DOTALL)
+_SESSION: Final = re.compile(r"(first message|turn \d+)(?: (with «.*»))?(?: (after \d+ min))?")
+_KEEPS: Final = re.compile(r"(.*) The active agent keeps the conversation\.", re.DOTALL)
 
 
 def spoken(reason: str) -> str:
     """`reason` in the active language, as far as it is a sentence of ours."""
     rule = _RULE.fullmatch(reason)
     if rule is None:
-        return _said(reason, _KNOWN_SENTENCES)
-    cause = _said(rule[2], _KNOWN_CAUSES)
+        return _said_of_others(reason)
+    cause = _said_of_session(rule[2]) or _said(rule[2], _KNOWN_CAUSES)
     return str(_("Rule «%(rule)s»: %(cause)s.")) % {"rule": rule[1], "cause": cause}
+
+
+def _said_of_others(reason: str) -> str:
+    kept = _KEEPS.fullmatch(reason)
+    if kept is None:
+        return _said(reason, _KNOWN_SENTENCES)
+    return f"{_said(kept[1], _KNOWN_SENTENCES)} {_('The active agent keeps the conversation.')}"
+
+
+def _said_of_session(cause: str) -> str:
+    found = _SESSION.fullmatch(cause)
+    if found is None:
+        return ""
+    return " ".join(_said(part, _KNOWN_OF_SESSIONS) for part in found.groups() if part)
 
 
 def _said(text: str, known: Sequence[tuple[Pattern[str], str | Promise]]) -> str:

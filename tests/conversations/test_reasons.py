@@ -20,6 +20,18 @@ from routing.rules import RoutableMessage, compile_condition
             "El LLM lo eligió para la intención «buy» con confianza 0.84.",
         ),
         ("It is the only agent.", "Es el único agente."),
+        (
+            "Rule «Persona»: intent «queja», which the LLM found.",
+            "Regla «Persona»: intención «queja», que halló el LLM.",
+        ),
+        (
+            "Rule «Vuelve»: turn 3 with «ventas» after 20 min.",
+            "Regla «Vuelve»: turno 3 con «ventas» después de 20 min.",
+        ),
+        (
+            "No usable decision: x. The active agent keeps the conversation.",
+            "Ninguna decisión utilizable: x. El agente activo conserva la conversación.",
+        ),
         ("«ventas» failed (llm_timeout).", "«ventas» falló (llm_timeout)."),
     ],
 )
@@ -44,6 +56,7 @@ def test_other_words_are_left_alone(reason: str) -> None:
         ("keyword", {"any": ["precio"]}, "el precio"),
         ("keyword", {"any": ["forma de pago"]}, "qué forma de pago hay"),
         ("regex", {"pattern": "[0-9]+"}, "quiero 10"),
+        ("session", {"is_first_message": True}, "hola"),
     ],
 )
 def test_what_rules_say_today_is_known(kind: str, condition: object, text: str) -> None:
