@@ -9,7 +9,7 @@ from django.db.models.functions import Substr
 from conversations.models import Step, Task
 from conversations.states import StepKind, StepStatus
 from routing.replay import PastMessage
-from routing.rules import SessionState
+from routing.rules import Near, SessionState
 from routing.rules.values import MAX_TEXT_CHARS
 from routing.supervisor import CONFIDENCE_TO_FOLLOW
 
@@ -57,6 +57,7 @@ def _past(row: tuple[Any, ...], route: Step) -> PastMessage:
         source=source,
         agent_slug=route.agent_slug,
         llm_intent=_llm_intent(route.output),
+        meanings=_meanings(route.output),
     )
 
 
@@ -75,3 +76,8 @@ def _llm_intent(output: Mapping[str, Any]) -> str:
     answer = (output.get("trace") or {}).get("answer") or {}
     is_sure = answer.get("confidence", 0) >= CONFIDENCE_TO_FOLLOW
     return str(answer.get("intent", "")) if is_sure else ""
+
+
+def _meanings(output: Mapping[str, Any]) -> dict[str, Near]:
+    meaning = (output.get("trace") or {}).get("meaning") or {}
+    return {one["rule"]: Near(one["score"], one["example"]) for one in meaning.get("near", ())}

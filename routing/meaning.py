@@ -33,7 +33,8 @@ MAX_TRACED: Final = 5
 @dataclass(frozen=True, slots=True)
 class Meant:
     """What the tier had to say: the rules by how near they come, the one that decides, or what
-    went wrong. `is_remembered`: nobody had to be asked.
+    went wrong. `is_remembered`: nobody had to be asked. `is_asked` is False where nobody was, as it
+    would have cost something.
     """
 
     endpoint: str
@@ -42,6 +43,7 @@ class Meant:
     trial: Trial | None = None
     problem: str = ""
     is_remembered: bool = False
+    is_asked: bool = True
 
     def trace(self) -> dict[str, Any]:
         """For the `route` step."""
@@ -49,11 +51,15 @@ class Meant:
             "endpoint": self.endpoint,
             "llm": self.llm,
             "decides": self.trial is not None,
-            "near": [_told(one) for one in self.nearest[:MAX_TRACED]],
+            "near": self.near(),
         }
         if self.is_remembered:
             told["is_remembered"] = True
         return told | ({"problem": self.problem[:500]} if self.problem else {})
+
+    def near(self) -> list[dict[str, Any]]:
+        """The nearest rules, in plain values."""
+        return [_told(one) for one in self.nearest[:MAX_TRACED]]
 
 
 async def ask_meaning(
@@ -103,6 +109,11 @@ def _told(one: MeantRule) -> dict[str, Any]:
 _Key = tuple[str, str]
 _remembered: OrderedDict[_Key, Vector] = OrderedDict()
 _lock = Lock()
+
+
+def is_known(meanings: Meanings, text: str) -> bool:
+    """Whether it costs nothing to ask what the message means."""
+    return recall(meanings.target, text.strip()[:MAX_MESSAGE_CHARS]) is not None
 
 
 def recall(target: LLMTarget, text: str) -> "Vector | None":

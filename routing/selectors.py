@@ -2,7 +2,7 @@
 
 from django.db.models import Prefetch, QuerySet
 
-from routing.models import Agent, AgentTool, McpServer, Tool
+from routing.models import Agent, AgentTool, LLMEndpoint, McpServer, Tool
 
 
 def list_agents() -> QuerySet[Agent]:
@@ -24,3 +24,8 @@ def list_mcp_servers() -> QuerySet[McpServer]:
 
 def has_active_agent(slug: str) -> bool:
     return Agent.objects.filter(slug=slug, is_active=True).exists()
+
+
+def has_embedding_model() -> bool:
+    rows = LLMEndpoint.objects.filter(is_active=True)
+    return rows.exclude(embedding_llm="").exists()

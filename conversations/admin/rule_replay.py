@@ -22,6 +22,7 @@ from routing.admin.rules import RoutingRuleAdmin
 from routing.models import Agent, RoutingRule
 from routing.replay import Replay, replay
 from routing.rules import RuleInvalid
+from routing.selectors import has_embedding_model
 from routing.snapshot import compile_rules
 from tenants.admin.model_admin import refused_form
 from tenants.admin_scope import FORM_FIELD, tenant_of
@@ -144,6 +145,7 @@ def _replayed(tenant: Tenant, drafted: list[RoutingRule]) -> Replay:
         now=compile_rules(_rows()),
         draft=compile_rules(drafted),
         zone=ZoneInfo(tenant.time_zone),
+        can_embed=has_embedding_model(),
     )
 
 

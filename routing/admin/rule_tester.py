@@ -56,6 +56,10 @@ class TesterForm(forms.Form):
         widget=_input(forms.NumberInput),
     )
 
+    may_embed = forms.BooleanField(
+        label=_("Ask what it means, too: one embedding, for money"), required=False
+    )
+
     def clean_context(self) -> Mapping[str, Any]:
         text = self.cleaned_data["context"]
         try:
@@ -82,4 +86,5 @@ class TesterForm(forms.Form):
             at=asked["at"] or timezone.now(),
             context=asked["context"],
             session=session,
+            may_embed=asked["may_embed"],
         )

@@ -15,6 +15,7 @@ from orkesta.api.fields import (
     OptionalText,
     Text,
 )
+from routing.meaning import Meant
 from routing.rehearsal import Rehearsal
 from routing.rules import KINDS, RuleInvalid, SessionState, Trial, compile_condition
 from routing.rules.conversation import MAX_IDLE_MINUTES
@@ -39,6 +40,9 @@ class RoutingTestBody(Body):
     session = SessionStateSerializer(required=False, allow_null=True)
     at = serializers.DateTimeField(
         required=False, allow_null=True, help_text="When it comes in; now, when it is not given."
+    )
+    embed = Flag(
+        help_text="Ask the embedding model, too, for one call; needs the scope agents:write."
     )
 
 
@@ -91,10 +95,31 @@ class NextMoveSerializer(serializers.Serializer[Any]):
     agent = serializers.CharField(source="agent_slug")
 
 
+class NearInMeaningSerializer(serializers.Serializer[Any]):
+    rule_id = serializers.CharField()
+    rule = serializers.CharField()
+    score = serializers.FloatField()
+    threshold = serializers.FloatField()
+    example = serializers.CharField()
+
+
+class MeaningSerializer(serializers.Serializer[Meant]):
+    """What the embedding model says, which is asked when no rule has decided. `is_asked` is false
+    when nobody was, because nobody said that it may cost something.
+    """
+
+    endpoint = serializers.CharField()
+    llm = serializers.CharField()
+    is_asked = serializers.BooleanField()
+    near = NearInMeaningSerializer(many=True)
+    problem = serializers.CharField()
+
+
 class RoutingTestSerializer(serializers.Serializer[Rehearsal]):
     rules = TrialSerializer(source="trials", many=True)
     winner = TrialSerializer(allow_null=True)
     next = NextMoveSerializer()
+    meaning = MeaningSerializer(allow_null=True)
     duration_ms = serializers.FloatField()
 
 

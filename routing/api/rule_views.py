@@ -14,6 +14,7 @@ from routing.api.rule_serializers import (
 )
 from routing.rehearsal import rehearse
 from tenants.authentication import principal_of
+from tenants.errors import ScopeMissing
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
 from tenants.selectors import get_tenant
@@ -37,7 +38,8 @@ class RoutingTestView(Endpoint):
         operation_id="routing_test",
         summary="Try a message on the routing rules",
         description="Every active rule in order, with whether and why it matches, the one that "
-        "decides, and what happens then. Nothing is stored and no LLM is asked.",
+        "decides, and what happens then. Nothing is stored and no LLM is asked; an embedding model "
+        "is where `embed` is true, or where it has been asked about the same text before.",
         tags=["routing"],
         request=RoutingTestBody,
         examples=[_PRICE],
@@ -46,12 +48,16 @@ class RoutingTestView(Endpoint):
     @idempotent
     def post(self, request: Request) -> Response:
         given, ignored = read_body(RoutingTestBody, request)
+        principal, may_embed = principal_of(request), given["embed"] is True
+        if may_embed and Scope.AGENTS_WRITE not in principal.scopes:
+            raise ScopeMissing(f"To embed a message needs the scope {Scope.AGENTS_WRITE}.")
         found = rehearse(
-            get_tenant(principal_of(request).tenant_id),
+            get_tenant(principal.tenant_id),
             given["message"],
             at=read_time(given.get("at")),
             context=given["context"],
             session=read_state(given.get("session")),
+            may_embed=may_embed,
         )
         told = RoutingTestSerializer(found).data
         return Response({**told, "ignored": ignored} if ignored else told)

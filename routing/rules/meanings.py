@@ -86,6 +86,18 @@ def nearest_meanings(
     return sorted(found, key=lambda one: (-one.near.score, one.position))
 
 
+def remembered_meanings(rules: Sequence[Rule], near: Mapping[str, Near]) -> list[MeantRule]:
+    """As `nearest_meanings`, from what was found then by the names of rules; those that ask for it
+    no more, or are gone, are left out.
+    """
+    found = [
+        _meant(rule, position, near[rule.name])
+        for position, rule in enumerate(rules, start=1)
+        if rule.name in near and wanted_texts([rule])
+    ]
+    return sorted(found, key=lambda one: (-one.near.score, one.position))
+
+
 def by_meaning(rules: Sequence[Rule], found: Sequence[MeantRule]) -> Trial | None:
     """The rule that decides: the nearest that is near enough, or one on its intent before it."""
     won = next((one for one in found if one.is_match), None)

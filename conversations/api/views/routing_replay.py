@@ -16,7 +16,7 @@ from orkesta.errors import Invalid
 from routing.api.rule_serializers import DraftRuleSerializer
 from routing.replay import Change, ChangeKind, Replay, replay
 from routing.rules import Rule, compile_condition, know_each_other
-from routing.selectors import list_agents
+from routing.selectors import has_embedding_model, list_agents
 from routing.snapshot import read_rules
 from tenants.authentication import principal_of
 from tenants.idempotency import idempotent
@@ -56,6 +56,10 @@ class ReplaySerializer(serializers.Serializer[Replay]):
     num_unchanged = serializers.IntegerField()
     num_llm_before = serializers.IntegerField(help_text="Messages that no rule decides on now.")
     num_llm_after = serializers.IntegerField(help_text="Messages that no rule of the draft does.")
+    num_embeddings = serializers.IntegerField(
+        help_text="Messages that the draft would embed. None was for this replay: what was found "
+        "when a message came in counts again."
+    )
     hits = serializers.DictField(
         child=serializers.IntegerField(), help_text="Messages that each rule decides on, by name."
     )
@@ -103,6 +107,7 @@ class RoutingReplayView(Endpoint):
             now=read_rules(),
             draft=_drafted(given["rules"]),
             zone=ZoneInfo(tenant.time_zone),
+            can_embed=has_embedding_model(),
         )
         told = ReplaySerializer(found).data
         return Response({**told, "ignored": ignored} if ignored else told)
