@@ -54,6 +54,11 @@ def agents_of(stored: Iterable[Stored]) -> Iterator[tuple[str, str]]:
             yield f"/plan/{place}/{PARALLEL}/{branch}/agent", str(part["agent"])
 
 
+def has_branches(stored: Iterable[Stored]) -> bool:
+    """Whether any part of a stored plan is done by several agents at the same time."""
+    return any(PARALLEL in entry for entry in stored)
+
+
 def leading_agent(stored: Iterable[Stored]) -> str:
     """The first agent of a stored plan that works for itself: the task is routed to it."""
     return next((str(entry["agent"]) for entry in stored if PARALLEL not in entry), "")

@@ -19,7 +19,7 @@ NUM_REPLAYED: Final = 200
 def list_past_messages(limit: int = NUM_REPLAYED) -> list[PastMessage]:
     """The last messages that were routed, newest first. Two queries, whatever there is."""
     tasks = (
-        Task.objects.filter(question__isnull=False)
+        Task.objects.filter(question__isnull=False, parent=None)
         .order_by("-id")
         .values_list(
             "id",

@@ -5,11 +5,13 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import BigIntegerField, Count, Max, Min, Prefetch, QuerySet, UUIDField
+from django.db.models import BigIntegerField, Count, Max, Min, Prefetch, QuerySet, Sum, UUIDField
+from django.db.models.functions import Coalesce
 
 from conversations.errors import BatchNotFound, SessionNotFound, TaskNotFound
 from conversations.input_models import InputRequest
 from conversations.models import Batch, Event, Message, Session, Step, Task
+from conversations.plan import has_branches
 from conversations.states import InputStatus, TaskStatus
 from orkesta.statements import Param
 from tenants.statements import TenantStatement, select
@@ -51,8 +53,19 @@ def get_task(task_id: UUID) -> Task:
     return task
 
 
-def list_tasks() -> QuerySet[Task]:
-    return Task.objects.order_by("-id")
+def list_tasks(*, parent_id: UUID | None = None) -> QuerySet[Task]:
+    """What was asked for, newest first; with `parent_id` the branches of that task."""
+    return Task.objects.filter(parent=parent_id).order_by("-id")
+
+
+def list_branches(task: Task) -> list[Any]:
+    """The branches of the task, in the order of its plan, each with its `input_tokens` and
+    `output_tokens`. No query for a task without any.
+    """
+    if not has_branches(task.plan):
+        return []
+    spent = {name: Coalesce(Sum(f"steps__{name}"), 0) for name in ("input_tokens", "output_tokens")}
+    return list(task.branches.annotate(**spent).order_by("seq"))
 
 
 def find_answer(task: Task) -> Message | None:

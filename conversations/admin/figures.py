@@ -155,4 +155,5 @@ def read_agents() -> Sequence[Any]:
 
 def _tasks_since(since: datetime) -> QuerySet[Task]:
     # The id says when a row was made, and is indexed; the time itself is not.
-    return Task.objects.filter(id__gte=first_uuid7(since), created_at__gte=since)
+    # Branches are how a task is done.
+    return Task.objects.filter(id__gte=first_uuid7(since), created_at__gte=since, parent=None)

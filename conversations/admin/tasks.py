@@ -21,13 +21,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.sections import TableSection
 
+from conversations.admin.lanes import read_lanes
 from conversations.admin.shown import TASK_LABELS, ago, duration
 from conversations.admin.task_verbs import TaskVerbs
 from conversations.admin.timeline import read_timeline
 from conversations.admin.tracker import mark_of_cards, mark_of_task, parts_of, read_cards
 from conversations.models import Message, Step, Task
 from conversations.progress import progress_of
-from conversations.selectors import list_tasks
 from conversations.services import Verb, verbs_for
 from routing.models import Agent
 from tenants.admin.pages import page_context
@@ -81,7 +81,7 @@ class TaskAdmin(TaskVerbs):
         light = Step.objects.defer(*HEAVY).order_by("number")
         # Subqueries on (task, …) indexes: a join would multiply the tasks by their steps.
         return (
-            list_tasks()
+            Task.objects.order_by("-id")
             .prefetch_related(Prefetch("steps", light))
             .annotate(
                 answered_by=Subquery(answers.values("agent_slug")[:1]),
@@ -123,7 +123,8 @@ class TaskAdmin(TaskVerbs):
         if not self.has_view_permission(request):
             raise PermissionDenied
         task = cast("Task", self.get_object(request, object_id))
-        state, mark = f"{task.status}.{task.wanted}", mark_of_task(task)
+        lanes = read_lanes([task]).get(task.pk, ())
+        state, mark = f"{task.status}.{task.wanted}", mark_of_task(task, lanes)
         if "HX-Request" in request.headers:
             if request.GET.get("seen") == mark:
                 return HttpResponse(status=204)

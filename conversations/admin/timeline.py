@@ -1,13 +1,14 @@
 """A task as a line of steps: what was decided, by whom, why, and what it took."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
 
+from conversations.admin.lanes import Lane, read_lanes
 from conversations.admin.reasons import spoken
 from conversations.admin.shown import duration, pretty_json
 from conversations.admin.transcript import agent_names
@@ -44,6 +45,7 @@ class Stop:
     output: str
     reason: str = ""
     keeps: int = 0
+    lanes: Sequence[Lane] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -73,11 +75,13 @@ class Timeline:
     origin: Kin | None = None
     forks: Sequence[Kin] = ()
     requests: Sequence[InputRequest] = ()
+    parent: Kin | None = None
 
 
 def read_timeline(task: Task) -> Timeline:
-    """Everything that is known of the task, in six queries."""
+    """Everything that is known of the task, in six queries, and three more when it has branches."""
     steps = list(list_steps(task.pk))
+    lanes = {lane.task.pk.hex: lane for lane in read_lanes([task]).get(task.pk, ())}
     # The first of each: a later message of the customer's answers a question of the task's.
     said = {message.role: message for message in task.messages.order_by("-seq")}
     names = agent_names({step.agent_slug for step in steps})
@@ -88,15 +92,30 @@ def read_timeline(task: Task) -> Timeline:
         question=said.get(Message.Role.USER) or task.question,
         answer=said.get(Message.Role.ASSISTANT),
         stops=[
-            _stop(step, names.get(step.agent_slug, step.agent_slug), longest, keeps)
+            replace(
+                _stop(step, names.get(step.agent_slug, step.agent_slug), longest, keeps),
+                lanes=_lanes(step, lanes),
+            )
             for step, keeps in zip(steps, _kept(steps), strict=True)
         ],
-        tokens=sum(step.input_tokens + step.output_tokens for step in steps),
+        tokens=sum(step.input_tokens + step.output_tokens for step in steps)
+        + sum(lane.tokens for lane in lanes.values()),
         took=duration(ended or sum(step.duration_ms for step in steps)),
         origin=None if task.forked_from_id is None else _kin(task.forked_from_id),
         forks=[_kin(pk) for pk in task.forks.order_by("id").values_list("pk", flat=True)[:20]],
         requests=list(task.inputs.order_by("id")),
+        parent=None if task.parent_id is None else _kin(task.parent_id),
     )
+
+
+def _lanes(step: Step, lanes: Mapping[str, Lane]) -> Sequence[Lane]:
+    """The branches that the step waits for, as far as they are the task's own: a fork has the
+    findings of another one's.
+    """
+    if step.kind != StepKind.JOIN:
+        return ()
+    named = [UUID(branch["task_id"]).hex for branch in step.input["branches"]]
+    return [lanes[name] for name in named if name in lanes]
 
 
 def _kept(steps: Iterable[Step]) -> Iterable[int]:

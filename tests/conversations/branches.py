@@ -7,10 +7,16 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
+from conversations.engine import claims, store
+from conversations.engine.actions import Finish
+from conversations.engine.claims import Claim
+from conversations.engine.state import StepRecord
 from conversations.models import Step, Task
+from conversations.states import StepKind, StepStatus
+from orkesta.ids import uuid7_beside
 from tenants.scope import tenant_scope
 from tests.cast import House
-from tests.engine import Story, apost, open_worker, run_until_idle, story_of
+from tests.engine import Story, apost, open_worker, post, run_until_idle, story_of
 from tests.fakes.llm_server import Behaviour, Call, FakeLLM, says
 
 ARTICLE = {"agent": "sales", "instruction": "Find the article."}
@@ -68,3 +74,35 @@ async def work(house: House, plan: Any = PLAN, **behaviours: Behaviour) -> Outco
 
 def kinds_of(steps: list[Step]) -> list[tuple[str, str]]:
     return [(step.kind, step.agent_slug) for step in steps]
+
+
+# --- Without a worker ---------------------------------------------------------------------------
+
+
+def forked(house: House, count: int = 2) -> list[UUID]:
+    """A workflow that waits, and its branches, which wait for a worker."""
+    parts = [{"agent": "desk", "instruction": str(n)} for n in range(1, count + 1)]
+    post(house, "10 tubes", plan=[{"parallel": parts}, CUSTOMER])
+    [claim] = claims.claim_tasks(worker="parent", limit=9)
+    branches = [{"task_id": str(uuid7_beside(claim.task_id))} | part for part in parts]
+    step = StepRecord(
+        1, StepKind.JOIN, StepStatus.STARTED, input={"branches": branches, "note": ""}
+    )
+    with tenant_scope(house.id):
+        store.fork(claim, step, is_first=True)
+    return [claim.task_id, *(UUID(branch["task_id"]) for branch in branches)]
+
+
+def claim_all() -> dict[UUID, Claim]:
+    return {claim.task_id: claim for claim in claims.claim_tasks(worker="one", limit=20)}
+
+
+def said(text: str) -> tuple[StepRecord, Finish]:
+    step = StepRecord(1, StepKind.MODEL, StepStatus.SUCCEEDED, "desk", output={"text": text})
+    return step, Finish(text, "desk")
+
+
+def end(claim: Claim, text: str = "x") -> None:
+    step, then = said(text)
+    with tenant_scope(claim.tenant_id):
+        store.record(claim, step, then=then)

@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 
 from conversations.engine import claims, store
-from conversations.engine.actions import Finish
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
 from conversations.engine.state import StepRecord
@@ -18,40 +17,10 @@ from conversations.states import StepKind, StepStatus, TaskStatus
 from orkesta.errors import StateConflict
 from tenants.scope import scopes_disabled, tenant_scope
 from tests.cast import House
+from tests.conversations.branches import claim_all, end, forked
 from tests.engine import post
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def forked(house: House, count: int = 2) -> list[UUID]:
-    """A workflow that waits, and its branches, which wait for a worker."""
-    post(house, "10 tubes", plan=[{"agent": "desk", "instruction": ""}])
-    [claim] = claims.claim_tasks(worker="parent", limit=9)
-    branches = [
-        {"task_id": str(UUID(int=claim.task_id.int + n)), "agent": "desk", "instruction": str(n)}
-        for n in range(1, count + 1)
-    ]
-    step = StepRecord(
-        1, StepKind.JOIN, StepStatus.STARTED, input={"branches": branches, "note": ""}
-    )
-    with tenant_scope(house.id):
-        store.fork(claim, step, is_first=True)
-    return [claim.task_id, *(UUID(branch["task_id"]) for branch in branches)]
-
-
-def claim_all() -> dict[UUID, Claim]:
-    return {claim.task_id: claim for claim in claims.claim_tasks(worker="one", limit=20)}
-
-
-def said(text: str) -> tuple[StepRecord, Finish]:
-    step = StepRecord(1, StepKind.MODEL, StepStatus.SUCCEEDED, "desk", output={"text": text})
-    return step, Finish(text, "desk")
-
-
-def end(claim: Claim, text: str = "x") -> None:
-    step, then = said(text)
-    with tenant_scope(claim.tenant_id):
-        store.record(claim, step, then=then)
 
 
 def statuses(house: House, *task_ids: UUID) -> list[str]:

@@ -25,14 +25,16 @@ class TaskListView(Endpoint):
     @extend_schema(
         operation_id="tasks_list",
         summary="List tasks, newest first",
-        description="Without their steps and results: ask for one task to get these.",
+        description="Without their steps and results: ask for one task to get these. Branches "
+        "are listed with their workflow's id as `parent_task_id`, and not among the others.",
         tags=["tasks"],
         parameters=[TaskQuerySerializer, *PAGE_PARAMETERS],
         responses={200: page_of(TaskSummarySerializer)} | problems(400, 422),
     )
     def get(self, request: Request) -> Response:
         wanted = read_query(TaskQuerySerializer, request)
-        return answer_page(selectors.list_tasks().filter(**wanted), TaskSummarySerializer, request)
+        tasks = selectors.list_tasks(parent_id=wanted.pop("parent_task_id", None))
+        return answer_page(tasks.filter(**wanted), TaskSummarySerializer, request)
 
 
 class TaskView(Endpoint):
