@@ -159,6 +159,10 @@ class Task(TenantModel):
     priority = models.PositiveSmallIntegerField(_("priority"), default=5)
     agent_slug = models.CharField(_("asked for agent"), max_length=63, blank=True)
     context = models.JSONField(_("context"), default=dict, blank=True)
+    # Agents are told the version that carries it, where their prompt has it.
+    prompt_label = models.CharField(
+        _("prompt label"), max_length=63, blank=True, default="", db_default=""
+    )
     # Of a workflow: the agents that answer in turn, [{"agent": slug, "instruction": text}], and
     # among them groups of those that work at the same time, {"parallel": [...]}.
     plan = models.JSONField(_("plan"), default=list, blank=True)

@@ -9,6 +9,7 @@
       - TemplateFailed            template_failed: the data does not fit the template
       - TemplateTooLarge          template_too_large: output, text or work above its bound
       - TemplateTimeout           template_timeout: killed by the clock
+    - UnknownLabel                unknown_prompt_label: no prompt has it
     - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
   + NotFound (404)
     - PromptNotFound, PromptVersionNotFound
@@ -100,6 +101,12 @@ class VariablesInvalid(Invalid):
     """The declaration of the template's variables is not acceptable."""
 
     code = "template_variables_invalid"
+
+
+class UnknownLabel(Invalid):
+    """No prompt has this label."""
+
+    code = "unknown_prompt_label"
 
 
 class LabelReserved(Invalid):

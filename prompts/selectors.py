@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from prompts.errors import PromptNotFound, PromptVersionNotFound
-from prompts.models import Prompt, PromptVersion
+from prompts.models import Prompt, PromptLabel, PromptVersion
 
 Status = PromptVersion.Status
 #: The label of whatever is published; nobody moves it.
@@ -81,6 +81,11 @@ def list_outdated_users_of(block: Prompt) -> QuerySet[PromptVersion]:
     if live is None:
         return PromptVersion.objects.none()
     return list_users_of(block).filter(status=Status.PUBLISHED).exclude(parts__block=live)
+
+
+def has_label(name: str) -> bool:
+    """Whether any prompt has the label."""
+    return PromptLabel.objects.filter(name=name).exists()
 
 
 def get_labelled(prompt: Prompt, label: str) -> PromptVersion:

@@ -71,6 +71,8 @@ def edit_draft(
     version.source, version.notes = source, notes
     version.author_id = author.pk if author else version.author_id
     _recompose(version, composition, "source", "notes", "author")
+    if PromptLabel.objects.filter(version=version).exists():
+        touch_configuration(version.tenant_id)  # tasks may ask for it by its label
     return version
 
 

@@ -22,7 +22,7 @@ from orkesta.crypto import SecretUnreadable
 from orkesta.errors import OrkestaError
 from prompts.experiment_models import Experiment
 from prompts.experiments import takes_part
-from prompts.models import PromptVersion
+from prompts.models import PromptLabel, PromptVersion
 from prompts.rendering import (
     CompiledTemplate,
     VariableSpec,
@@ -102,9 +102,15 @@ class AgentSnapshot:
     #: What the servers of its tools say, as approved and quoted.
     server_words: str = ""
     challenger: Challenger | None = None
+    #: Versions by the labels that point to them.
+    labelled: Mapping[str, PromptSnapshot] = field(default_factory=dict)
 
-    def prompt_in(self, session_id: UUID) -> PromptSnapshot | None:
-        """What the agent is told in that session: the published version, or the challenger."""
+    def prompt_in(self, session_id: UUID, label: str = "") -> PromptSnapshot | None:
+        """What the agent is told in that session: the published version, or the challenger. With a
+        label, the version that carries it, or else the published one.
+        """
+        if label:
+            return self.labelled.get(label, self.prompt)
         rival = self.challenger
         if rival and takes_part(rival.experiment_id, session_id, rival.share):
             return rival.prompt
@@ -204,6 +210,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
         .prefetch_related(Prefetch("prompt__versions", published, to_attr="published"))
     )
     tools, challengers = read_tools(tenant.time_zone), _challengers()
+    labels = _labelled()
     servers = {server.pk for row in rows if (server := server_of(row))}
     of_servers = read_server_tools(servers, tenant.time_zone)
     used = {
@@ -221,6 +228,7 @@ def _read(tenant: Tenant) -> TenantSnapshot:
             tools=used[row.pk],
             words=words,
             challenger=challengers.get(row.prompt_id) if row.prompt_id else None,
+            labelled=labels.get(row.prompt_id, {}) if row.prompt_id else {},
         )
         for row in rows
     }
@@ -267,6 +275,7 @@ def _agent_snapshot(
     tools: tuple[ToolSnapshot, ...],
     words: Mapping[UUID, str],
     challenger: Challenger | None,
+    labelled: Mapping[str, PromptSnapshot],
 ) -> AgentSnapshot:
     server = server_of(row)
     versions: list[PromptVersion] = getattr(row.prompt, "published", [])
@@ -293,6 +302,7 @@ def _agent_snapshot(
         server_words=block_of(words, servers_of(tools) | ({server.pk} if server else set())),
         webhook=_webhook(row) if row.kind == Agent.Kind.WEBHOOK else None,
         challenger=challenger,
+        labelled=labelled,
     )
 
 
@@ -304,6 +314,16 @@ def _challengers() -> dict[UUID, Challenger]:
     rows = Experiment.objects.filter(ended_at=None).select_related("challenger__prompt")
     found = ((row, _prompt_snapshot(row.challenger)) for row in rows)
     return {row.prompt_id: Challenger(row.pk, row.share, prompt) for row, prompt in found if prompt}
+
+
+def _labelled() -> dict[UUID, dict[str, PromptSnapshot]]:
+    """The versions that labels point to, by prompt and label."""
+    found: dict[UUID, dict[str, PromptSnapshot]] = {}
+    for label in PromptLabel.objects.select_related("version__prompt"):
+        prompt = _prompt_snapshot(label.version)
+        if prompt is not None:
+            found.setdefault(label.prompt_id, {})[label.name] = prompt
+    return found
 
 
 def _prompt_snapshot(version: PromptVersion) -> PromptSnapshot | None:

@@ -47,6 +47,7 @@ def branches_of(parent: Task, step: StepRecord, *, first: int) -> list[Task]:
             seq=first + place,
             turn=parent.turn,
             agent_slug=branch["agent"],
+            prompt_label=parent.prompt_label,
             context=parent.context,
             plan=[_plan(branch, step)],
             priority=parent.priority,

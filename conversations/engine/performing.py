@@ -83,7 +83,8 @@ class Performer:
             "intent": decision.intent,
             "confidence": decision.confidence,
             "response": decision.response or None,
-            **_pinned(agent.prompt_in(self.task.session_id) if agent else None),
+            **_pinned(self._current(agent) if agent else None),
+            **({"prompt_label": self.task.prompt_label} if self.task.prompt_label else {}),
             "config_version": snapshot.config_version,
             "fallback": snapshot.fallback_slug or "",
             **({} if agent is None else _bounds(agent)),
@@ -165,9 +166,12 @@ class Performer:
             raise NoAgent(f"There is no active agent «{slug}» any more.")
         return agent
 
+    def _current(self, agent: AgentSnapshot) -> PromptSnapshot | None:
+        return agent.prompt_in(self.task.session_id, self.task.prompt_label)
+
     async def _prompt(self, agent: AgentSnapshot, state: TaskState) -> PromptSnapshot:
         pinned = state.pinned_version_id if agent.slug == state.agent_slug else None
-        prompt = agent.prompt_in(self.task.session_id)
+        prompt = self._current(agent)
         if pinned is not None and (prompt is None or prompt.version_id != pinned):
             prompt = await in_thread(self.task.snapshot.prompt_for, agent, pinned)
         if prompt is None:

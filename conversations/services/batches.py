@@ -31,6 +31,7 @@ class BatchRequest:
     user_ref: str = ""
     user_name: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    prompt_label: str = ""
 
 
 @transaction.atomic
@@ -66,6 +67,7 @@ def post_batch(
                 user_ref=request.user_ref,
                 user_name=request.user_name,
                 metadata=request.metadata,
+                prompt_label=request.prompt_label,
                 batch_id=batch.id,
             )
         except OrkestaError as exc:

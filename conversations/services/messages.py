@@ -23,6 +23,7 @@ from conversations.models import Message, Session, Task
 from conversations.plan import agents_of, leading_agent
 from conversations.services.busy import make_room
 from conversations.services.inputs import give_input
+from conversations.services.labels import check_label
 from conversations.services.sessions import check_is_open, lock_session, open_session
 from conversations.services.tasks import lock_task
 from conversations.states import InputAction, SessionStatus, TaskStatus
@@ -75,6 +76,7 @@ def post_message(
     metadata: Mapping[str, Any] | None = None,
     batch_id: UUID | None = None,
     priority: int | None = None,
+    prompt_label: str = "",
     plan: Sequence[Mapping[str, Any]] = (),
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
@@ -85,11 +87,13 @@ def post_message(
     With a `plan`, agents answer in turn, each with its `{"agent": slug, "instruction": text}`, and
     the last one's answer is the task's; those of a `{"parallel": [...]}` work at the same time, and
     the next one puts together what they found. Of tasks that wait, those of a higher `priority` (1
-    to 10; None is the tier's) begin first.
-    Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, SessionNotFound,
-    SessionNotOpen, SessionBusy, SessionExhausted.
+    to 10; None is the tier's) begin first. With a `prompt_label`, agents are told the versions that
+    carry it, where their prompts have it.
+    Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, UnknownLabel, ScopeMissing,
+    SessionNotFound, SessionNotOpen, SessionBusy, SessionExhausted.
     """
     _check_text(message)
+    check_label(principal, prompt_label)
     named = dict(agents_of(plan)) if plan else {"/agent": principal.choose_agent(agent)}
     _check_agents(principal, named)
     agent = leading_agent(plan) if plan else named["/agent"]
@@ -111,6 +115,7 @@ def post_message(
         seq=first + 1,
         turn=said.turn,
         agent_slug=agent,
+        prompt_label=prompt_label,
         context=dict(context or {}),
         plan=[dict(part) for part in plan],
         priority=allowance.claim_priority if priority is None else priority,

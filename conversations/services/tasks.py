@@ -208,6 +208,7 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStat
         seq=first,
         turn=origin.turn,
         agent_slug=origin.agent_slug,
+        prompt_label=origin.prompt_label,
         context=origin.context,
         plan=origin.plan,
         priority=origin.priority,

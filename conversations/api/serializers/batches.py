@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from conversations import selectors
-from conversations.api.serializers.chat import CustomerSerializer
+from conversations.api.serializers.chat import CustomerSerializer, PromptLabelField
 from conversations.models import Batch
 from conversations.services.batches import MAX_REQUESTS
 from orkesta.api.fields import Body, OptionalId, OptionalObject, OptionalText, Text
@@ -18,6 +18,7 @@ class BatchRequestSerializer(serializers.Serializer[Any]):
     session_id = OptionalId()
     context = OptionalObject()  # type: ignore[assignment]
     agent = OptionalText(max_length=63)
+    prompt_label = PromptLabelField()
     user = CustomerSerializer(required=False, allow_null=True)
     metadata = OptionalObject()
 

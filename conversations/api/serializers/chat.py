@@ -23,11 +23,22 @@ class CustomerSerializer(serializers.Serializer[Any]):
 def circumstances(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a body that sends a message says besides its text, as the services take it."""
     user = given.get("user") or {"id": "", "name": ""}
-    same = ("session_id", "agent", "context", "metadata")
+    same = ("session_id", "agent", "context", "metadata", "prompt_label")
     return {name: given[name] for name in same} | {
         "user_ref": user["id"],
         "user_name": user["name"],
     }
+
+
+class PromptLabelField(OptionalText):
+    """Which versions of prompts agents are told."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = (
+            "Such as `staging`: agents are told the versions that carry this label, where their "
+            "prompts have it, and else the published ones. Needs the scope `prompts:read`."
+        )
+        super().__init__(max_length=63, help_text=words, **kwargs)
 
 
 class ChatSendSerializer(Body):
@@ -39,6 +50,7 @@ class ChatSendSerializer(Body):
     agent = OptionalText(
         max_length=63, help_text="Slug of the agent that must answer; skips routing."
     )
+    prompt_label = PromptLabelField()
     stream = Flag(
         help_text="Accepted for clients that send it. Every answer can be followed live and read "
         "whole, whatever it says."

@@ -56,6 +56,7 @@ class TaskSummarySerializer(serializers.Serializer[Any]):
     )
     status = serializers.ChoiceField(TaskStatus.choices)
     wanted = serializers.ChoiceField(Wanted.choices, allow_blank=True)
+    prompt_label = serializers.CharField(help_text="Empty: the published versions.")
     current_step = serializers.SerializerMethodField()
     total_steps = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
