@@ -33,6 +33,9 @@ Clock = Callable[[], int]
 
 # A breaker that nobody asks about is forgotten, and so closed, after a day.
 FORGET_MS = 24 * 3600 * 1000
+# For so long a process lets calls through to what it has heard to be well without asking again:
+# what other processes find out reaches it that much later, and most calls cost no round trip.
+FRESH_SECONDS = 0.5
 
 
 class BreakerStore(Protocol):
@@ -116,6 +119,14 @@ class _Seen:
     now: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What this process heard of a breaker last, and when by the monotonic clock."""
+
+    state: BreakerState
+    at: float
+
+
 def _seen(row: Sequence[bytes | int]) -> _Seen:
     status, failures, opened_at, probe_until, now = row
     name = status.decode() if isinstance(status, bytes) else str(status)
@@ -128,7 +139,9 @@ class RedisBreakerStore:
     when it is back the shared ones apply again, as they were.
 
     A success is told only when there is something to forget: as long as the last that this process
-    heard of a breaker is that it is clean, it stays so, and a good call costs one round trip.
+    heard of a breaker is that it is clean, it stays so. And what was clean `fresh_seconds` ago is
+    not asked again, so that of many good calls one in half a second costs a round trip. A failure
+    is told at once, and ends that in the process that met it.
     """
 
     def __init__(
@@ -137,22 +150,26 @@ class RedisBreakerStore:
         *,
         rules: BreakerRules = DEFAULT_RULES,
         clock: Clock | None = None,
+        fresh_seconds: float = FRESH_SECONDS,
     ) -> None:
         self._door = door
+        self._fresh_seconds = fresh_seconds
         self._rules = rules
         self._clock = clock
         self._local = MemoryBreakerStore(rules=rules, clock=clock or _wall_clock)
-        self._last_heard: dict[str, BreakerState] = {}
+        self._last_heard: dict[str, _Heard] = {}
 
     async def admit(self, tenant_id: TenantId, name: str) -> Admission:
         key = _key(tenant_id, name)
+        if self._is_surely_clean(key):
+            return Admission(True, False, CLEAN, 0.0)
         try:
             answer, *row = await self._door.arun(ADMIT, keys=[key], args=self._args())
         except RedisUnavailable:
             self._last_heard.pop(key, None)
             return await self._local.admit(tenant_id, name)
         seen = _seen(row)
-        self._last_heard[key] = seen.state
+        self._hear(key, seen.state)
         if answer == b"refused":
             return refusal(seen.state, seen.now, rules=self._rules)
         return Admission(True, answer == b"probe", seen.state, 0.0)
@@ -162,22 +179,21 @@ class RedisBreakerStore:
     ) -> BreakerState:
         key, args = _key(tenant_id, name), [*self._args(), outcome.value, probe]
         is_news = bool(probe) or outcome is Outcome.FAILURE
-        if not is_news and self._last_heard.get(key) == CLEAN:
+        if not is_news and (heard := self._last_heard.get(key)) and heard.state == CLEAN:
             return CLEAN
         try:
             row = await self._door.arun(REPORT, keys=[key], args=args)
         except RedisUnavailable:
             self._last_heard.pop(key, None)
             return await self._local.report(tenant_id, name, outcome, probe)
-        state = self._last_heard[key] = _seen(row).state
-        return state
+        return self._hear(key, _seen(row).state)
 
     async def read(self, tenant_id: TenantId, name: str) -> BreakerState:
         return (await self.read_many(tenant_id, [name]))[name]
 
     async def glance(self, tenant_id: TenantId, name: str) -> BreakerState:
         heard = self._last_heard.get(_key(tenant_id, name))
-        return await self.read(tenant_id, name) if heard is None else heard
+        return await self.read(tenant_id, name) if heard is None else heard.state
 
     async def read_many(self, tenant_id: TenantId, names: Sequence[str]) -> dict[str, BreakerState]:
         if not names:
@@ -191,10 +207,23 @@ class RedisBreakerStore:
 
     async def reset(self, tenant_id: TenantId, name: str) -> None:
         await self._local.reset(tenant_id, name)
+        self._last_heard.pop(_key(tenant_id, name), None)
         try:
             await self._door.arun(RESET, keys=[_key(tenant_id, name)], args=[])
         except RedisUnavailable:
             return
+
+    def _hear(self, key: str, state: BreakerState) -> BreakerState:
+        self._last_heard[key] = _Heard(state, time.monotonic())
+        return state
+
+    def _is_surely_clean(self, key: str) -> bool:
+        heard = self._last_heard.get(key)
+        return (
+            heard is not None
+            and heard.state == CLEAN
+            and time.monotonic() - heard.at < self._fresh_seconds
+        )
 
     def _args(self) -> list[str | int]:
         rules = self._rules

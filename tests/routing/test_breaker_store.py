@@ -146,6 +146,16 @@ async def test_of_64_callers_in_two_processes_one_is_the_probe(
     assert sorted(answers) == ["0 0", "1 0"]
 
 
+def test_64_callers_in_two_processes_see_every_state_alike(valkey_url: str) -> None:
+    # Closed, open, half open and open again, half open for one that is cut off, closed.
+    told = race("tests.routing.breaker_cycle", valkey_url, fresh_name(), "32", num_processes=2)
+    turns = [
+        tuple(sum(int(number) for number in column) for column in zip(*pair, strict=True))
+        for pair in zip(*([turn.split("/") for turn in one.split()] for one in told), strict=True)
+    ]
+    assert turns == [(64, 0), (0, 0), (1, 1), (0, 0), (1, 1), (1, 1), (64, 0)]
+
+
 def test_of_64_threads_one_is_the_probe() -> None:
     clock, probes, barrier = SlowClock(0), [], threading.Barrier(64)
     store = MemoryBreakerStore(rules=RULES, clock=clock)
@@ -186,6 +196,50 @@ async def test_without_redis_it_goes_on_alone_and_with_it_again_together(
     await door.aclose()
 
 
+async def test_without_redis_one_of_64_is_the_probe_too(mortal_valkey: Valkey) -> None:
+    door, clock = RedisDoor(mortal_valkey.url, pause_seconds=60), ManualClock(0)
+    store = RedisBreakerStore(door, rules=RULES, clock=clock)
+    mortal_valkey.kill()
+    await fail(store, "agent", times=3)
+    assert door.is_down
+    for outcome, status in ((Outcome.FAILURE, "open"), (Outcome.SUCCESS, "closed")):
+        assert not (await store.admit("acme", "agent")).allowed
+        clock.now += 60
+        asked = await asyncio.gather(*(store.admit("acme", "agent") for _ in range(64)))
+        (probe,) = (one for one in asked if one.allowed)
+        assert probe.is_probe
+        assert (await store.report("acme", "agent", outcome, probe.probe)).status == status
+    assert all(
+        one.allowed and not one.is_probe
+        for one in await asyncio.gather(*(store.admit("acme", "agent") for _ in range(64)))
+    )
+    await door.aclose()
+
+
+async def test_a_probe_of_before_or_during_an_outage_decides_nothing_after_it(
+    mortal_valkey: Valkey,
+) -> None:
+    door, clock = RedisDoor(mortal_valkey.url, pause_seconds=0.01), ManualClock(0)
+    store = RedisBreakerStore(door, rules=RULES, clock=clock)
+    await fail(store, "agent", times=3)
+    clock.now += 60
+    shared = await store.admit("acme", "agent")
+    assert shared.is_probe
+    mortal_valkey.kill()
+    await fail(store, "agent", times=3)
+    assert (await store.report("acme", "agent", Outcome.SUCCESS, shared.probe)).status == "open"
+    clock.now += 61
+    alone = await store.admit("acme", "agent")
+    assert alone.is_probe
+    mortal_valkey.restart()
+    await asyncio.sleep(0.02)
+    await fail(store, "agent", times=3)
+    assert not door.is_down
+    state = await store.report("acme", "agent", Outcome.SUCCESS, alone.probe)
+    assert (state.status, state.failures) == ("open", 3)
+    await door.aclose()
+
+
 async def test_a_clean_breaker_leaves_no_key_and_another_expires(door: RedisDoor) -> None:
     store, name = RedisBreakerStore(door), fresh_name()
     await store.admit("acme", name)
@@ -201,10 +255,41 @@ async def test_a_clean_breaker_leaves_no_key_and_another_expires(door: RedisDoor
 async def test_a_success_is_told_as_soon_as_any_call_has_heard_of_failures(
     door: RedisDoor,
 ) -> None:
-    name, here, elsewhere = fresh_name(), RedisBreakerStore(door), RedisBreakerStore(door)
+    name, elsewhere = fresh_name(), RedisBreakerStore(door)
+    here = RedisBreakerStore(door, fresh_seconds=0)
     long_call = await here.admit("acme", name)
     await fail(elsewhere, name, times=4)
     await here.report("acme", name, Outcome.SUCCESS, long_call.probe)
     assert (await here.admit("acme", name)).state.failures == 4  # nobody here knew of them
     await here.report("acme", name, Outcome.SUCCESS)
     assert await elsewhere.read("acme", name) == CLEAN
+
+
+async def test_what_was_clean_a_moment_ago_is_not_asked_again(door: RedisDoor) -> None:
+    name, elsewhere = fresh_name(), RedisBreakerStore(door)
+    here = RedisBreakerStore(door, fresh_seconds=0.2)
+    await here.admit("acme", name)
+    heard_at = time.monotonic()
+    await fail(elsewhere, name)
+    while (await here.admit("acme", name)).allowed:
+        assert time.monotonic() - heard_at < 5
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - heard_at >= 0.2
+
+
+async def test_a_failure_of_its_own_is_asked_about_at_once(door: RedisDoor) -> None:
+    name, elsewhere = fresh_name(), RedisBreakerStore(door)
+    here = RedisBreakerStore(door, fresh_seconds=60)
+    await here.admit("acme", name)
+    await fail(elsewhere, name, times=4)
+    assert (await here.admit("acme", name)).allowed
+    await here.report("acme", name, Outcome.FAILURE)
+    assert not (await here.admit("acme", name)).allowed
+
+
+async def test_one_that_was_reset_is_asked_about(door: RedisDoor) -> None:
+    name, here = fresh_name(), RedisBreakerStore(door, fresh_seconds=60)
+    await here.admit("acme", name)
+    await here.reset("acme", name)
+    await fail(RedisBreakerStore(door), name)
+    assert not (await here.admit("acme", name)).allowed
