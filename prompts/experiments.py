@@ -18,6 +18,8 @@ from prompts.experiment_models import Experiment
 from prompts.models import Prompt, PromptVersion
 from prompts.outcomes import VersionOutcomes, outcomes_of
 from prompts.services import freeze_version
+from tenants.audit import record, record_new
+from tenants.audit_models import AuditAction
 from tenants.scope import scopes_disabled
 from tenants.services import touch_configuration
 
@@ -69,6 +71,7 @@ def start_experiment(
         share=Experiment.Share(share),
         author_id=author.pk if author else None,
     )
+    record_new(experiment)
     touch_configuration(prompt.tenant_id)
     return experiment
 
@@ -79,6 +82,7 @@ def change_share(*, experiment: Experiment, share: int) -> None:
     running = Experiment.objects.filter(pk=experiment.pk, ended_at=None)
     if not running.update(share=Experiment.Share(share)):
         raise ExperimentConflict
+    record(AuditAction.CHANGED, experiment, {"share": (experiment.share, share)})
     touch_configuration(experiment.tenant_id)
 
 
@@ -92,6 +96,7 @@ def stop_experiment(
     running = Experiment.objects.filter(pk=experiment.pk, ended_at=None)
     is_stopped = bool(running.update(ended_at=timezone.now(), ending=ending))
     if is_stopped:
+        record(AuditAction.CHANGED, experiment, {"ending": (None, ending)})
         touch_configuration(experiment.tenant_id)
     return is_stopped
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from orkesta.errors import Invalid
 from prompts.models import Prompt, PromptVersion
 from prompts.services import publish_version, save_draft
+from tenants.audit import record_change, record_new, values_of
 
 #: Written into every file, and read back: another number is another format.
 FORMAT: Final = 1
@@ -133,6 +134,7 @@ def _portable(prompt: Prompt, version: PromptVersion) -> PortablePrompt:
 def _save(prompt: Prompt, each: PortablePrompt) -> Prompt:
     if not prompt._state.adding and prompt.kind != each.kind:
         raise PromptFileInvalid(f"{each.slug}: a {prompt.kind} cannot become a {each.kind}.")
+    is_new, before = prompt._state.adding, values_of(prompt)
     for name in ("name", "kind", "task_type", "description", "variables"):
         setattr(prompt, name, getattr(each, name))
     try:
@@ -140,6 +142,10 @@ def _save(prompt: Prompt, each: PortablePrompt) -> Prompt:
     except ValidationError as exc:
         raise PromptFileInvalid(f"{each.slug}: {' '.join(exc.messages)}") from exc
     prompt.save()
+    if is_new:
+        record_new(prompt)
+    else:
+        record_change(prompt, before)
     return prompt
 
 

@@ -18,7 +18,7 @@ from prompts.models import Prompt, PromptLabel, PromptPart, PromptVersion
 from prompts.rendering import TemplateReport, compile_template
 from prompts.selectors import PRODUCTION, list_outdated_users_of
 from prompts.tokens import count_tokens
-from tenants.audit import record
+from tenants.audit import record, record_change, record_new, values_of
 from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration
 
@@ -51,6 +51,7 @@ def save_draft(
         **_texts(composition),
     )
     _keep_parts(version, composition)
+    record_new(version)
     return version
 
 
@@ -68,11 +69,13 @@ def edit_draft(
     version.refresh_from_db(fields=["status"])
     if version.status != Status.DRAFT:
         raise VersionNotDraft
+    before = values_of(version)
     version.source, version.notes = source, notes
     version.author_id = author.pk if author else version.author_id
     _recompose(version, composition, "source", "notes", "author")
     if PromptLabel.objects.filter(version=version).exists():
         touch_configuration(version.tenant_id)  # tasks may ask for it by its label
+    record_change(version, before)
     return version
 
 
@@ -123,6 +126,7 @@ def freeze_version(*, version: PromptVersion, author: AbstractBaseUser | None = 
     version.status, version.published_at = Status.RETIRED, timezone.now()
     version.author_id = version.author_id or (author.pk if author else None)
     version.save(update_fields=["status", "published_at", "author"])
+    record(AuditAction.CHANGED, version, {"status": (Status.DRAFT, Status.RETIRED)})
 
 
 @transaction.atomic
@@ -149,9 +153,12 @@ def set_label(*, prompt: Prompt, name: str, version: PromptVersion) -> PromptLab
     if name == PRODUCTION:
         raise LabelReserved
     _lock(prompt)
-    label, _ = PromptLabel.objects.update_or_create(
+    pointed = PromptLabel.objects.filter(prompt=prompt, name=name).first()
+    label, is_new = PromptLabel.objects.update_or_create(
         prompt=prompt, name=name, defaults={"version": version, "moved_at": timezone.now()}
     )
+    act = AuditAction.CREATED if is_new else AuditAction.CHANGED
+    record(act, label, {"version": (pointed.version if pointed else None, version)})
     touch_configuration(prompt.tenant_id)
     return label
 
@@ -163,9 +170,11 @@ def remove_label(*, prompt: Prompt, name: str) -> None:
     """
     if name == PRODUCTION:
         raise LabelReserved
-    removed, _ = PromptLabel.objects.filter(prompt=prompt, name=name).delete()
-    if not removed:
+    label = PromptLabel.objects.filter(prompt=prompt, name=name).first()
+    if label is None:
         raise PromptVersionNotFound
+    record(AuditAction.DELETED, label, {"version": (label.version, None)})
+    label.delete()
     touch_configuration(prompt.tenant_id)
 
 
@@ -176,6 +185,7 @@ def discard_draft(*, version: PromptVersion) -> None:
     version.refresh_from_db(fields=["status"])
     if version.status != Status.DRAFT:
         raise VersionNotDraft
+    record(AuditAction.DELETED, version)
     version.delete()
 
 

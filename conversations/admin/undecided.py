@@ -13,6 +13,7 @@ from routing.models import RoutingRule
 from routing.replay import PastMessage
 from routing.rules import RuleInvalid
 from routing.rules.examples import MAX_EXAMPLE_CHARS, pieces
+from tenants.audit import record_change, values_of
 from tenants.services import touch_configuration
 
 #: Messages that have as much in common as this are shown as one; an example would catch them all.
@@ -71,11 +72,13 @@ def add_example(*, rule_id: UUID, text: str) -> RoutingRule:
     example = " ".join(text.split())[:MAX_EXAMPLE_CHARS]
     known = list(rule.condition.get("examples") or [])
     if example not in known:
+        before = values_of(rule)
         rule.condition = rule.condition | {"examples": [*known, example]}
         try:
             rule.clean()
         except ValidationError as exc:
             raise RuleInvalid(" ".join(exc.messages)) from exc
         rule.save(update_fields=["condition"])
+        record_change(rule, before)
         touch_configuration(rule.tenant_id)
     return rule

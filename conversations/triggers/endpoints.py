@@ -13,6 +13,8 @@ from conversations.triggers.errors import WebhookNotFound
 from conversations.triggers.rows import fill
 from orkesta.crypto import Secret, seal, unseal
 from orkesta.webhook_signing import make_secret
+from tenants.audit import record, record_change, record_new, values_of
+from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration
 
 #: For so long the old secret signs too, after a rotation.
@@ -29,6 +31,7 @@ def create_endpoint(*, tenant_id: UUID, values: Mapping[str, Any]) -> tuple[Webh
     endpoint.full_clean()
     secret = equip(endpoint)
     endpoint.save()
+    record_new(endpoint)
     touch_configuration(tenant_id)
     return endpoint, secret
 
@@ -40,10 +43,12 @@ def edit_endpoint(*, endpoint_id: UUID, changes: Mapping[str, Any]) -> WebhookEn
     Raises WebhookNotFound, ValidationError.
     """
     endpoint = lock_endpoint(endpoint_id)
+    before = values_of(endpoint)
     changed = fill(endpoint, changes)
     changed += note_activity(endpoint)
     endpoint.full_clean()
     endpoint.save(update_fields=changed)
+    record_change(endpoint, before)
     touch_configuration(endpoint.tenant_id)
     return endpoint
 
@@ -53,6 +58,7 @@ def delete_endpoint(*, endpoint_id: UUID) -> None:
     """Delete it with its deliveries. Raises WebhookNotFound."""
     endpoint = lock_endpoint(endpoint_id)
     touch_configuration(endpoint.tenant_id)
+    record(AuditAction.DELETED, endpoint)
     endpoint.delete()
 
 
@@ -60,6 +66,7 @@ def delete_endpoint(*, endpoint_id: UUID) -> None:
 def rotate_secret(*, endpoint_id: UUID) -> tuple[WebhookEndpoint, str]:
     """A new signing secret; for 24 hours the one before it signs too. Raises WebhookNotFound."""
     endpoint = lock_endpoint(endpoint_id)
+    before = values_of(endpoint)
     previous = unseal(endpoint, "sealed_secret")
     # Sealed anew: a ciphertext opens in the field that it was made for, and in no other.
     seal(endpoint, "sealed_previous_secret", previous.reveal())
@@ -68,6 +75,7 @@ def rotate_secret(*, endpoint_id: UUID) -> tuple[WebhookEndpoint, str]:
     endpoint.save(
         update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_until"]
     )
+    record_change(endpoint, before)
     return endpoint, secret
 
 
@@ -89,9 +97,11 @@ def note_activity(endpoint: WebhookEndpoint) -> list[str]:
 
 def disable(endpoint: WebhookEndpoint, reason: WebhookEndpoint.DisabledReason) -> None:
     """Call it no more, until a person activates it again. What is pending for it waits."""
+    before = values_of(endpoint)
     endpoint.is_active = False
     endpoint.disabled_reason, endpoint.disabled_at = reason, timezone.now()
     endpoint.save(update_fields=["is_active", "disabled_reason", "disabled_at"])
+    record_change(endpoint, before)
     touch_configuration(endpoint.tenant_id)
 
 

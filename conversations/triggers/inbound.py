@@ -23,6 +23,8 @@ from orkesta.crypto import seal, unseal
 from orkesta.errors import NotFound
 from orkesta.webhook_signing import make_secret, validate_secret
 from prompts.rendering import compile_template
+from tenants.audit import record, record_change, record_new, values_of
+from tenants.audit_models import AuditAction
 from tenants.keys import digest
 from tenants.principals import Principal, Scope
 from tenants.scope import scopes_disabled
@@ -55,6 +57,7 @@ def create_inbound_webhook(*, tenant_id: UUID, values: Mapping[str, Any]) -> New
     new = equip(webhook, signing_secret=secret)
     webhook.full_clean()
     webhook.save()
+    record_new(webhook)
     return new
 
 
@@ -88,6 +91,7 @@ def edit_inbound_webhook(*, webhook_id: UUID, changes: Mapping[str, Any]) -> Inb
     webhook = InboundWebhook.objects.select_for_update().filter(pk=webhook_id).first()
     if webhook is None:
         raise WebhookNotFound
+    before = values_of(webhook)
     asked = dict(changes)
     secret = asked.pop("signing_secret", "")
     changed = fill(webhook, asked)
@@ -96,14 +100,18 @@ def edit_inbound_webhook(*, webhook_id: UUID, changes: Mapping[str, Any]) -> Inb
         set_secret(webhook, secret)
         changed.append("sealed_secret")
     webhook.save(update_fields=changed)
+    record_change(webhook, before)
     return webhook
 
 
 @transaction.atomic
 def delete_inbound_webhook(*, webhook_id: UUID) -> None:
     """Delete it; what it launched stays. Raises WebhookNotFound."""
-    if not InboundWebhook.objects.filter(pk=webhook_id).delete()[0]:
+    webhook = InboundWebhook.objects.select_for_update().filter(pk=webhook_id).first()
+    if webhook is None:
         raise WebhookNotFound
+    record(AuditAction.DELETED, webhook)
+    webhook.delete()
 
 
 def find_principal(request: HttpRequest) -> Principal:

@@ -23,6 +23,8 @@ from conversations.triggers.errors import ScheduleNotFound
 from conversations.triggers.rows import fill
 from orkesta.errors import OrkestaError
 from orkesta.failpoints import Failpoint, failpoint
+from tenants.audit import record, record_change, record_new, values_of
+from tenants.audit_models import AuditAction
 from tenants.models import Tenant
 from tenants.principals import Principal, Scope
 from tenants.scope import scopes_disabled
@@ -53,6 +55,7 @@ def create_schedule(*, tenant_id: UUID, values: Mapping[str, Any]) -> Schedule:
     schedule.full_clean()
     plan(schedule)
     schedule.save()
+    record_new(schedule)
     return schedule
 
 
@@ -62,18 +65,23 @@ def edit_schedule(*, schedule_id: UUID, changes: Mapping[str, Any]) -> Schedule:
     schedule = Schedule.objects.select_for_update().filter(pk=schedule_id).first()
     if schedule is None:
         raise ScheduleNotFound
+    before = values_of(schedule)
     changed = fill(schedule, changes)
     schedule.full_clean()
     plan(schedule)
     schedule.save(update_fields=[*changed, "next_due_at"])
+    record_change(schedule, before)
     return schedule
 
 
 @transaction.atomic
 def delete_schedule(*, schedule_id: UUID) -> None:
     """Delete it with its runs; what it posted stays. Raises ScheduleNotFound."""
-    if not Schedule.objects.filter(pk=schedule_id).delete()[0]:
+    schedule = Schedule.objects.select_for_update().filter(pk=schedule_id).first()
+    if schedule is None:
         raise ScheduleNotFound
+    record(AuditAction.DELETED, schedule)
+    schedule.delete()
 
 
 def plan(schedule: Schedule) -> None:

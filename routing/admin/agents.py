@@ -28,6 +28,8 @@ from routing.polite import polite_answer
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.allowances import allowance_of
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.selectors import get_tenant
 
 
@@ -252,7 +254,9 @@ class AgentAdmin(TenantModelAdmin):
             self.message_user(request, _("It is your first agent, so it is the fallback too."))
         if obj.is_fallback and (previous := others.first()) is not None:
             # Before the save: the database allows one fallback at a time.
-            others.update(is_fallback=False)
+            previous.is_fallback = False
+            previous.save(update_fields=["is_fallback"])
+            record(AuditAction.CHANGED, previous, {"is_fallback": (True, False)})
             text = _("The fallback was “%(old)s”; it is “%(new)s” now.")
             self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
         secret = form.make_webhook_secret() if isinstance(form, AgentForm) else ""

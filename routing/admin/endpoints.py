@@ -28,6 +28,8 @@ from routing.llm.retry import RetryPolicy
 from routing.llm.types import Completion, LLMRequest, LLMTarget
 from routing.models import LLMEndpoint
 from tenants.admin.forms import TenantModelForm
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.models import Membership
 
 #: The smallest question there is.
@@ -181,7 +183,9 @@ class LLMEndpointAdmin(BreakerAdmin):
             self.message_user(request, _("It is your first endpoint, so it is the default too."))
         if obj.is_default and (previous := others.first()) is not None:
             # Before the save: the database allows one default at a time.
-            others.update(is_default=False)
+            previous.is_default = False
+            previous.save(update_fields=["is_default"])
+            record(AuditAction.CHANGED, previous, {"is_default": (True, False)})
             text = _("The default was “%(old)s”; it is “%(new)s” now.")
             self.message_user(request, text % {"old": previous, "new": obj}, messages.WARNING)
         super().save_model(request, obj, form, change)

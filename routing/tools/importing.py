@@ -8,6 +8,7 @@ from django.db import transaction
 from routing.tool_models import Tool
 from routing.tools.openapi import OpenApiInvalid, Operation
 from routing.tools.values import ToolKind
+from tenants.audit import record_new
 from tenants.services import touch_configuration
 
 
@@ -51,6 +52,7 @@ def import_operations(
         if secret:
             row.set_secret(secret)
             row.save(update_fields=["sealed_secret", "secret_hint"])
+        record_new(row)
         rows.append(row)
     if rows:
         touch_configuration(rows[0].tenant_id)

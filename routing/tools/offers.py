@@ -22,7 +22,7 @@ from routing.tools.schema import SchemaInvalid, check_parameters, check_schema, 
 from routing.tools.server_words import compare_words
 from routing.tools.storing import storable_data
 from routing.tools.values import Recovery, Risk, ToolKind
-from tenants.audit import record
+from tenants.audit import record, record_new
 from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration
 
@@ -163,16 +163,18 @@ def _note_sync(server: McpServer, words: str | None, report: SyncReport) -> None
 
 def _compare(row: Tool, offer: Offer) -> bool:
     """Whether `offer` is the approved version; the row is brought into quarantine if it is not."""
-    is_same = offer.hash == row.pinned_hash
+    is_same, was = offer.hash == row.pinned_hash, row.is_quarantined
     row.is_missing = False
     row.is_quarantined = not is_same
     row.offered = None if is_same else offer.stored()
     row.save(update_fields=["is_missing", "is_quarantined", "offered"])
+    if row.is_quarantined != was:
+        record(AuditAction.CHANGED, row, {"is_quarantined": (was, row.is_quarantined)})
     return is_same
 
 
 def _add(server: McpServer, offer: Offer, *, is_active: bool) -> None:
-    Tool.objects.create(
+    row = Tool.objects.create(
         name=_free_name(f"{server.slug}__{_UNNAMEABLE.sub('_', offer.remote_name)}"),
         title=offer.title,
         description=offer.description,
@@ -187,6 +189,7 @@ def _add(server: McpServer, offer: Offer, *, is_active: bool) -> None:
         remote_name=offer.remote_name,
         pinned_hash=offer.hash,
     )
+    record_new(row)
 
 
 def _free_name(wanted: str) -> str:
@@ -229,6 +232,10 @@ def approve_offer(*, tool: Tool) -> Tool:
 @transaction.atomic
 def activate_tools(*, server: McpServer) -> int:
     """Switch on the tools of `server` that are off; gives how many."""
-    number = server.tools.filter(is_active=False).update(is_active=True)
+    rows = list(server.tools.select_for_update().filter(is_active=False))
+    for row in rows:
+        row.is_active = True
+        row.save(update_fields=["is_active"])
+        record(AuditAction.CHANGED, row, {"is_active": (False, True)})
     touch_configuration(server.tenant_id)
-    return number
+    return len(rows)

@@ -23,6 +23,8 @@ from tenants.admin.businesses import SuperuserAdmin
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin.pages import page_context
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.models import Membership
 
 ROLE_LABELS: Final = {"owner": "primary", "editor": "info", "viewer": ""}
@@ -217,4 +219,5 @@ def _make_user(facts: dict[str, Any]) -> tuple[User, str]:
         first_name=facts["full_name"],
         is_staff=True,
     )
+    record(AuditAction.CREATED, user, {"username": (None, user.username)})
     return user, password

@@ -19,7 +19,12 @@ from tenants.scope import tenant_scope
 from tenants.services import issue_api_key, revoke_api_key
 
 #: Pages of the installation: superusers manage it.
-OF_ALL = ("admin/tenants/tenant/", "admin/tenants/tier/", "admin/auth/")
+OF_ALL = (
+    "admin/tenants/tenant/",
+    "admin/tenants/tier/",
+    "admin/tenants/installationentry/",
+    "admin/auth/",
+)
 #: Addresses that are of no tenant; a hook's is a secret of its own (see its tests).
 OPEN_TO_ALL = {
     "hooks/<str:token>",
