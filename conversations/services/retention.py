@@ -17,6 +17,7 @@ from conversations.models import Batch, Session, Task
 from conversations.states import SESSION_MOVES, UNFINISHED, SessionStatus
 from prompts.replay_models import PromptReplayMessage
 from tenants.allowances import allowance_of
+from tenants.history import forget_versions
 from tenants.models import IdempotencyRecord
 from tenants.scope import scopes_disabled
 
@@ -78,6 +79,13 @@ def _purge_batches(tenant_id: UUID, limit: int) -> Iterator[int]:
         yield len(ids)
     old = Batch.objects.filter(finished_at__lt=_kept_since(tenant_id))
     old.filter(~Exists(Task.objects.filter(batch_id=OuterRef("pk")))).delete()
+
+
+def forget_history(tenant_id: UUID) -> int:
+    """Delete the versions of configuration that the tier keeps no longer; how many. How a row is
+    now stays. Needs the tenant's scope.
+    """
+    return forget_versions(_kept_since(tenant_id))
 
 
 def forget_answers() -> int:

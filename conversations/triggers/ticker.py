@@ -11,6 +11,7 @@ from conversations.services.retention import (
     expire_session,
     find_ended_sessions,
     forget_answers,
+    forget_history,
     purge_sessions,
 )
 from conversations.triggers import schedules
@@ -57,6 +58,7 @@ class ScheduleTicker(TableLoop):
             await in_thread(forget_answers)
             for tenant_id in await in_thread(_tenants):
                 await in_tenant(tenant_id, purge_sessions, tenant_id)
+                await in_tenant(tenant_id, forget_history, tenant_id)
         return num_fired == schedules.BATCH
 
 

@@ -10,12 +10,12 @@ from conversations.services import cancel_task
 from prompts.services import publish_version, save_draft
 from routing.models import Agent, LLMEndpoint
 from tenants.audit import HIDDEN, Actor, acting, record
-from tenants.audit_models import ActorKind, AuditAction, AuditEntry
+from tenants.audit_models import ActorKind, AuditAction, AuditEntry, InstallationEntry
 from tenants.models import ApiKey
 from tenants.scope import tenant_scope
 from tests.admin import desk_of, superuser_in
 from tests.callers import Caller, make_key
-from tests.cast import House, make_member
+from tests.cast import House, make_member, make_tenant, make_tier
 
 pytestmark = pytest.mark.django_db
 
@@ -183,3 +183,46 @@ def test_publishing_a_prompt_is_kept(acme: House) -> None:
 def test_a_key_made_in_the_shell_was_made_by_the_system(acme: House) -> None:
     make_key(acme.tenant)
     assert entries(acme)[0].actor_kind == "system"
+
+
+def test_acts_on_a_tier_are_in_the_log_of_the_installation_and_of_its_tenants(
+    acme: House, rival: House
+) -> None:
+    other = make_tenant("other", tier=make_tier(slug="other"))
+    root, tier = superuser_in(rival), acme.tenant.tier
+    page: Any = root.get("tenants_tier_change", tier.pk)
+    form = page.context["adminform"].form
+    values = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+    root.post("tenants_tier_change", tier.pk, **values | {"max_agents": 50})
+    logs = [InstallationEntry.objects.last(), entries(acme)[-1], entries(rival)[-1]]
+    for entry in logs:
+        assert (entry.object_type, entry.changes) == ("tenants.Tier", {"max_agents": [None, 50]})
+        assert (entry.actor_name, entry.action) == ("root", "changed")
+    with tenant_scope(other.id):
+        assert not AuditEntry.objects.exists()
+
+
+def test_acts_on_people_are_in_the_log_without_their_passwords(acme: House) -> None:
+    root = superuser_in(acme)
+    values = {"password1": "canary-of-1", "password2": "canary-of-1"}
+    page = f"/admin/auth/user/{acme.owner.pk}/password/"
+    assert root.client.post(page, values | {"_tenant": str(acme.id)}).status_code == 302
+    entry = entries(acme)[-1]
+    assert (entry.object_type, entry.object_id) == ("auth.User", str(acme.owner.pk))
+    assert entry.changes == {"password": [HIDDEN, HIDDEN]}
+    assert InstallationEntry.objects.last().changes == entry.changes
+
+
+def test_a_member_with_a_new_user_is_in_both_logs(acme: House) -> None:
+    desk_of(acme).post("tenants_membership_add", username="nueva", role="viewer", full_name="N")
+    assert entries(acme)[-1].object_type == "tenants.Membership"
+    assert InstallationEntry.objects.last().changes == {"username": [None, "nueva"]}
+
+
+def test_an_override_is_in_the_log_with_its_limit(acme: House) -> None:
+    root = superuser_in(acme)
+    values = {"limit": "max_agents", "value": "7", "reason": "A pilot"}
+    root.post("tenants_tieroverride_add", **values, expires_at_0="", expires_at_1="")
+    entry = entries(acme)[-1]
+    assert (entry.object_type, entry.action) == ("tenants.TierOverride", "created")
+    assert entry.changes["limit"] == [None, "max_agents"]

@@ -3,7 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from conversations.services.retention import count_purgeable, forget_answers, purge_sessions
+from conversations.services.retention import (
+    count_purgeable,
+    forget_answers,
+    forget_history,
+    purge_sessions,
+)
 from conversations.triggers.retention import forget_old
 from tenants.commands import TenantCommand
 from tenants.models import Tenant
@@ -26,6 +31,8 @@ class Command(TenantCommand):
         while deleted := purge_sessions(tenant.id):
             num += deleted
         self.stdout.write(f"{tenant.slug}: {num} sessions deleted")
+        if num_versions := forget_history(tenant.id):
+            self.stdout.write(f"{tenant.slug}: {num_versions} versions of configuration deleted")
 
     def handle_rest(self, **options: Any) -> None:
         if options["all"] and not options["dry_run"]:
