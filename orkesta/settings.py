@@ -298,6 +298,7 @@ SPECTACULAR_SETTINGS = {
         "Role": "conversations.models.Message.Role",
         "AgentKind": "routing.models.Agent.Kind",
         "PromptStatus": "prompts.models.PromptVersion.Status",
+        "RunStatus": "prompts.run_models.RunStatus",
         "DeliveryStatus": "conversations.trigger_models.WebhookDelivery.Status",
         "WebhookEvent": "conversations.triggers.events.WebhookEvent",
     },

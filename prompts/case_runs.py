@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 
 from prompts.case_models import PromptTestCase, PromptTestRun
 from prompts.drafted import DraftAnswer
-from prompts.errors import TestRunNotFound
-from prompts.models import PromptVersion
+from prompts.errors import TestCaseNotFound, TestRunNotFound
+from prompts.models import Prompt, PromptVersion
 from prompts.past import wake_runners
 from prompts.run_models import RunStatus
 
@@ -61,6 +61,22 @@ def get_test_run(run_id: UUID) -> PromptTestRun:
     if run is None:
         raise TestRunNotFound
     return run
+
+
+def get_run_of(prompt: Prompt, run_id: UUID) -> PromptTestRun:
+    """The run, when it is of that prompt. Raises TestRunNotFound."""
+    run = get_test_run(run_id)
+    if run.version.prompt_id != prompt.pk:
+        raise TestRunNotFound
+    return run
+
+
+def get_case(prompt: Prompt, case_id: UUID) -> PromptTestCase:
+    """Raises TestCaseNotFound."""
+    case = PromptTestCase.objects.filter(prompt=prompt, pk=case_id).first()
+    if case is None:
+        raise TestCaseNotFound
+    return case
 
 
 def latest_run(version: PromptVersion) -> PromptTestRun | None:

@@ -13,7 +13,7 @@
     - VariablesInvalid            template_variables_invalid: the declaration itself is wrong
   + NotFound (404)
     - PromptNotFound, PromptVersionNotFound
-    - ReplayNotFound, TestRunNotFound
+    - ReplayNotFound, TestRunNotFound, TestCaseNotFound, ExperimentNotFound
     - LabelReserved               prompt_label_reserved: `production` is whatever is published
   + StateConflict (409)
     - VersionNotDraft             version_not_draft: it was published, so its text stays
@@ -41,6 +41,14 @@ class PromptVersionNotFound(NotFound):
 
 class ReplayNotFound(NotFound):
     """There is no such replay here."""
+
+
+class TestCaseNotFound(NotFound):
+    """The prompt has no such test case."""
+
+
+class ExperimentNotFound(NotFound):
+    """The prompt has no such experiment."""
 
 
 class TestRunNotFound(NotFound):

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from prompts.confidence import is_worse_beyond_doubt
-from prompts.errors import ExperimentConflict
+from prompts.errors import ExperimentConflict, ExperimentNotFound
 from prompts.experiment_models import Experiment
 from prompts.models import Prompt, PromptVersion
 from prompts.outcomes import VersionOutcomes, outcomes_of
@@ -99,6 +100,20 @@ def stop_experiment(
         record(AuditAction.CHANGED, experiment, {"ending": (None, ending)})
         touch_configuration(experiment.tenant_id)
     return is_stopped
+
+
+def list_experiments(prompt: Prompt) -> QuerySet[Experiment]:
+    """The prompt's, newest first, with both versions."""
+    rows = Experiment.objects.filter(prompt=prompt).select_related("baseline", "challenger")
+    return rows.order_by("-id")
+
+
+def get_experiment(prompt: Prompt, experiment_id: UUID) -> Experiment:
+    """Raises ExperimentNotFound."""
+    experiment = list_experiments(prompt).filter(pk=experiment_id).first()
+    if experiment is None:
+        raise ExperimentNotFound
+    return experiment
 
 
 def results_of(experiment: Experiment) -> Results:

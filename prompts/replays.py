@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Count, F, QuerySet, Sum
 
+from orkesta.ids import uuid7
 from prompts.case_runs import digest_of
 from prompts.costs import read_traffic
 from prompts.errors import NothingToReplay, ReplayConflict, ReplayNotFound
@@ -88,8 +89,10 @@ def start_replay(
         estimated_nano=_estimate(turns, used, _more_per_call(version)).cost_nano,
         author_id=author.pk if author else None,
     )
+    # Lists go by id, highest first: so the newest message gets the highest.
+    ids = sorted((uuid7() for _ in turns), reverse=True)
     PromptReplayMessage.objects.bulk_create(
-        _message(replay, place, turn, used.get(turn.task_id, _Used()))
+        _message(replay, place, turn, used.get(turn.task_id, _Used()), message_id=ids[place - 1])
         for place, turn in enumerate(turns, 1)
     )
     wake_runners()
@@ -164,8 +167,11 @@ def write_answered(claim: RunClaim, message: PromptReplayMessage, answered: Answ
     )
 
 
-def _message(replay: PromptReplay, place: int, turn: PastTurn, used: _Used) -> PromptReplayMessage:
+def _message(
+    replay: PromptReplay, place: int, turn: PastTurn, used: _Used, *, message_id: UUID
+) -> PromptReplayMessage:
     return PromptReplayMessage(
+        id=message_id,
         tenant_id=replay.tenant_id,
         replay=replay,
         position=place,
