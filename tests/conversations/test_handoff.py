@@ -55,6 +55,16 @@ async def test_no_agent_has_a_task_twice(shop: House) -> None:
     assert hand_off["parameters"]["properties"]["agent"]["enum"] == ["desk"]
 
 
+@pytest.mark.parametrize("agent", ["nobody", "billing\x00", "", 7, None])
+async def test_an_agent_that_is_not_there_takes_over_nothing(shop: House, agent: object) -> None:
+    hand = calls_tools(("hand_off", {"agent": agent, "reason": "x"}))
+    async with open_scene(shop, hand, says("Yo mismo")) as scene:
+        story = await scene.ask()
+    assert scene.told(1)[-1]["content"].startswith("Error: ")
+    assert (story.answer, story.messages[-1].agent_slug) == ("Yo mismo", "sales")
+    assert "handoff" not in [step.kind for step in story.steps]
+
+
 async def test_it_is_not_offered_to_an_agent_that_may_not(shop: House) -> None:
     await sync_to_async(allow)(shop, may_hand_off=False)
     async with open_scene(shop, HAND, says("Yo mismo")) as scene:

@@ -13,8 +13,10 @@ from routing.errors import (
     LLMTimeout,
     LLMUnreachable,
 )
+from routing.llm.client import LLMClient
 from routing.llm.embeddings import MAX_CHARS, MAX_TEXTS, Embeddings
 from tests.fakes.embeddings import embeds
+from tests.fakes.hostile_http import HostileServer
 from tests.fakes.llm_door import OFFLINE, TARGET, Door, open_door
 from tests.fakes.llm_server import Behaviour, drips, hangs, raw, status
 
@@ -153,3 +155,13 @@ async def test_the_offline_model_embeds_and_says_who_it_is() -> None:
     assert [math.hypot(*vector) for vector in found.vectors] == [pytest.approx(1, abs=1e-5)] * 4
     assert math.dist(first, near) < 0.8 < math.dist(first, far)
     assert len(none) == 256
+
+
+async def test_an_address_inside_is_not_asked() -> None:
+    client = LLMClient()
+    async with HostileServer() as server:
+        inside = replace(IMPATIENT, base_url=server.url("/v1"), timeout_seconds=5.0)
+        with pytest.raises(LLMError):
+            await client.embed(inside, ["hola"])
+        assert server.accepted == 0
+    await client.aclose()
