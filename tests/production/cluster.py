@@ -92,14 +92,19 @@ class Cluster:
         return self.wait_for_web(self.start_web(server, port=port, **more))
 
     def start_web(
-        self, server: Server = "uvicorn", *, port: int | None = None, **more: str
+        self,
+        server: Server = "uvicorn",
+        *,
+        port: int | None = None,
+        application: str = "orkesta.asgi:application",
+        **more: str,
     ) -> tuple[Child, int]:
         port = port or free_port()
         options = {
             "uvicorn": ["--host", "127.0.0.1", "--log-level", "warning"],
             "daphne": ["--bind", "127.0.0.1", "--verbosity", "0"],
         }[server]
-        command = ["-m", server, "--port", str(port), *options, "orkesta.asgi:application"]
+        command = ["-m", server, "--port", str(port), *options, application]
         return self._start(f"web-{server}", command, **more), port
 
     def wait_for_web(self, started: tuple[Child, int]) -> Web:
