@@ -12,10 +12,13 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from django.db.backends.postgresql import base
-from django.db.utils import OperationalError
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from django.db.utils import DatabaseErrorWrapper, OperationalError
+from django.utils.functional import cached_property
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 from psycopg.sql import Literal
 
 #: Between two looks whether PostgreSQL is back.
@@ -47,12 +50,46 @@ class _Outage:
             self.is_on = False
 
 
+#: Two that psycopg calls internal errors: the server has become a standby, the wrong one to speak
+#: with; it has ended the connection of a process that stood still.
+_AS_GOOD_AS_GONE: Final = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
+
+
+class _Errors(DatabaseErrorWrapper):
+    """What psycopg raises, in Django's words."""
+
+    def __init__(self, connection: "DatabaseWrapper") -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, _AS_GOOD_AS_GONE):
+            self._connection.close_at = 0.0  # at the end of this unit of work
+            raise OperationalError(str(error)) from error
+        super().__exit__(kind, error, trace)
+
+
+class _SchemaEditor(DatabaseSchemaEditor):
+    """Migrations take their time between two statements; nobody waits for their locks but them."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if self.atomic_migration and not self.collect_sql:
+            self.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        return self
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's connection to PostgreSQL, which does not trust a connection that has gone, and is
     refused at once while an outage lasts.
     """
 
+    SchemaEditorClass = _SchemaEditor
     _outage: ClassVar[_Outage] = _Outage()
+
+    @cached_property
+    def wrap_database_errors(self) -> _Errors:
+        return _Errors(self)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if self._outage.is_on:

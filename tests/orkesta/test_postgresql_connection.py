@@ -1,10 +1,11 @@
 from collections.abc import Iterator
+from time import sleep
 from typing import Any
 
 import dj_database_url
 import psycopg
 import pytest
-from django.db import ConnectionHandler
+from django.db import ConnectionHandler, OperationalError
 
 pytestmark = pytest.mark.postgres
 
@@ -64,3 +65,35 @@ def test_a_literal_is_quoted_and_leaves_no_place_for_a_value(connection: Any) ->
     literal = connection.as_literal("50 % of O'Neill %s")
     text = f"SELECT {literal} || %s"
     assert ask(connection.cursor(), text, "!") == "50 % of O'Neill %s!"
+
+
+def test_a_server_that_has_become_a_standby_is_one_that_has_gone(connection: Any) -> None:
+    pid = ask(connection.cursor(), "SELECT pg_backend_pid()")
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    for cursor in (connection.cursor(), connection.prepared_cursor()):
+        with cursor, pytest.raises(OperationalError, match="read-only transaction"):
+            cursor.execute("CREATE TABLE nowhere (id int)")
+    begin_unit_of_work(connection)
+    assert ask(connection.cursor(), "SELECT pg_backend_pid()") != pid
+
+
+def test_a_transaction_that_stood_still_too_long_has_lost_its_server(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET idle_in_transaction_session_timeout = '50ms'")
+        cursor.execute("BEGIN")
+        sleep(0.3)
+        with pytest.raises(OperationalError, match="idle-in-transaction"):
+            cursor.execute("SELECT 1")
+    begin_unit_of_work(connection)
+    assert ask(connection.cursor(), "SELECT 1") == 1
+
+
+def test_a_migration_may_take_its_time_between_two_statements(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.db.transaction.connections", {"default": connection})
+    shown = "SHOW idle_in_transaction_session_timeout"
+    with connection.schema_editor():
+        assert ask(connection.cursor(), shown) == "0"
+    assert ask(connection.cursor(), shown) == "10s"
