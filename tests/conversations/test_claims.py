@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db.models import F
 from django.utils import timezone
 
@@ -112,6 +113,17 @@ def test_it_prolongs_only_the_leases_of_the_worker_that_asks(acme: House) -> Non
     claim = (post(acme, "hola"), claim_one("one"))[1]
     assert list(claims.renew(worker="one", task_ids=[claim.task_id])) == [claim.task_id]
     assert claims.renew(worker="two", task_ids=[claim.task_id]) == {}
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_it_takes_no_notice_of_this_machines_clock(acme: House, hours: int) -> None:
+    posted = post(acme, "hola")
+    with time_machine.travel(timezone.now() + timedelta(hours=hours)):
+        claim = claim_one("one")
+        assert claims.claim_tasks(worker="two", limit=10) == []
+        expire()
+        assert claim_one("two").attempt == claim.attempt + 1
+    assert claim.task_id == posted.task.id
 
 
 def test_it_keeps_a_renewed_lease_from_being_claimed(acme: House) -> None:

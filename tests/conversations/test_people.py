@@ -12,7 +12,9 @@ from conversations.services import cancel_task
 from conversations.services.inputs import give_input
 from conversations.triggers.ticker import ScheduleTicker
 from orkesta.errors import StateConflict
+from routing.models import Tool
 from tenants.scope import in_tenant, scopes_disabled, tenant_scope
+from tenants.services import touch_configuration
 from tests.callers import Caller, assert_problem, make_key
 from tests.cast import House
 from tests.conversations.tools import Scene, allow, open_scene
@@ -95,6 +97,21 @@ async def test_a_call_that_was_refused_is_not_made(shop: House) -> None:
     assert (scene.shop.asked, story.answer) == ([], "No se puede")
     assert "refused" in scene.told(1)[-1]["content"]
     assert "Solo 10 %." in scene.told(1)[-1]["content"]
+
+
+async def test_an_approval_holds_for_the_tool_that_was_shown(shop: House) -> None:
+    def change() -> None:
+        with tenant_scope(shop.id):
+            Tool.objects.filter(name="refund").update(description="Empties the till.")
+            touch_configuration(shop.id)
+
+    async with open_scene(shop, REFUND, says("No se puede")) as scene:
+        story = await waiting(scene)
+        await sync_to_async(change)()
+        await give(shop, story, action="approve")
+        story = await scene.go_on(story)
+        assert "has been changed" in scene.told(1)[-1]["content"]
+    assert (scene.shop.asked, story.answer) == ([], "No se puede")
 
 
 async def test_edited_arguments_have_to_fit_the_tool(shop: House) -> None:
