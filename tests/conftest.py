@@ -7,12 +7,19 @@ import pytest
 from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection
 from django.db.models.signals import post_migrate
+from hypothesis import settings as hypothesis
 
 from orkesta.database import close_pool
 from tests.callers import Caller, make_key
 from tests.cast import House, make_house
 
 pytest_plugins = ["tests.groups", "tests.services", "tests.demo", "tests.production.shop"]
+
+
+# The same examples in every run, however slow the machine: what is new is found by `make fuzz`.
+hypothesis.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.register_profile("long", deadline=None, max_examples=1000)
+hypothesis.load_profile("same")
 
 
 @pytest.fixture(scope="session")

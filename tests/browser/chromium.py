@@ -66,7 +66,7 @@ def signed_in(
         context.add_cookies([{"name": "django_language", "value": language, "url": url}])
         visit = Visit(context.new_page(), url)
         visit.watch()
-        visit.page.set_default_timeout(10_000)
+        visit.page.set_default_timeout(60_000)
         visit.open("/admin/login/")
         visit.page.fill("#id_username", username)
         visit.page.fill("#id_password", "pass")

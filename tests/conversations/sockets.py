@@ -14,7 +14,7 @@ from tenants.principals import Scope
 from tests.callers import make_key
 from tests.cast import House
 
-SECONDS = 5.0
+SECONDS = 30.0
 
 
 class Closed(Exception):

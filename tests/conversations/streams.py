@@ -11,7 +11,7 @@ from asgiref.testing import ApplicationCommunicator
 
 from orkesta.asgi import application
 
-SECONDS = 5.0
+SECONDS = 30.0
 
 
 @dataclass

@@ -264,12 +264,12 @@ def test_it_refuses_to_retry_in_a_closed_session(acme: House) -> None:
 
 
 async def until(reached: object) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await sync_to_async(reached)():  # type: ignore[arg-type]
             await asyncio.sleep(0.01)
 
 
 async def until_status(house: House, task_id: UUID, wanted: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await story_of(house, task_id)).task.status != wanted:
             await asyncio.sleep(0.01)

@@ -28,7 +28,7 @@ async def inbox() -> Inbox:
 
 async def arrived(inbox: Inbox, number: int) -> list[LiveEvent]:
     events: list[LiveEvent] = []
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while len(events) < number:
             await inbox.wait(1)
             while (event := inbox.take()) is not None:

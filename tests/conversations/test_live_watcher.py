@@ -36,7 +36,7 @@ def watch(writer: Writer, **values: Any) -> Watcher:
 async def read_until(watching: Watcher, kind: str) -> list[dict[str, Any]]:
     """Frames, decoded, up to the first of this type that says nothing comes after it."""
     told: list[Frame] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             told += await watching.pull()
             found = [json.loads(frame.text) for frame in told]
@@ -162,7 +162,7 @@ async def test_it_tells_one_task_only_and_ends_with_it(acme: House) -> None:
         await other.say("No")
         await writer.finish()
         frames: list[Frame] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not watching.is_over:
                 frames += await watching.pull()
     assert {frame.event.task_id for frame in frames} == {writer.task.id}

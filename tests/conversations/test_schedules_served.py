@@ -25,7 +25,7 @@ def num_tasks() -> int:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await sync_to_async(condition)():
             await asyncio.sleep(0.02)
 
@@ -51,7 +51,7 @@ async def test_what_hangs_when_the_process_ends_is_sent_by_the_next(
     async with HostileServer() as server:
         endpoint, _ = await sync_to_async(make_endpoint)(acme, url=server.url("/hang"))
         await sync_to_async(make_delivery)(endpoint)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             async with triggers_running():
                 while not server.seen:
                     await asyncio.sleep(0.01)
@@ -69,7 +69,7 @@ async def test_a_loop_that_breaks_says_so_and_the_rest_goes_on(
 
     monkeypatch.setattr(beside, "ScheduleTicker", Broken)
     async with triggers_running():
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while "A loop of triggers ended" not in caplog.text:
                 await asyncio.sleep(0.01)
 

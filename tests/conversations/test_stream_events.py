@@ -40,7 +40,7 @@ def of_session(writer: Writer) -> str:
 
 async def read_until(stream: StreamReader, kind: str) -> str:
     """The id of the first event of this type."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (event := await stream.read()) is not None:
             if event.kind == kind:
                 return event.id

@@ -45,7 +45,7 @@ def call(server: Running, key: str, method: str, path: str, body: Any = None) ->
 
 
 def wait_until_open(server: Running, key: str, number: int) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while (found := call(server, key, "GET", "/ws/stats")["own_open"]) != number:
         assert time.monotonic() < until, f"{found} connections are open"
         time.sleep(0.05)

@@ -45,7 +45,7 @@ async def declare(house: House, **values: str) -> None:
 
 
 async def until_asked(scene: Scene, times: int = 1) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(scene.shop.asked) < times:
             await asyncio.sleep(0.005)
 
@@ -197,12 +197,12 @@ async def test_a_pause_waits_for_the_end_of_the_call(shop: House) -> None:
         await asyncio.sleep(0.2)  # the worker has heard of it, and waits
         assert (await story_of(shop, posted.task.id)).steps[-1].status == "started"
         scene.shop.held.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (story := await story_of(shop, posted.task.id)).task.status != "paused":
                 await asyncio.sleep(0.01)
         assert story.steps[-1].status == "succeeded"
         await in_tenant(shop.id, resume_task, task_id=story.task.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (story := await story_of(shop, posted.task.id)).answer is None:
                 await asyncio.sleep(0.01)
         await scene.worker.drain()

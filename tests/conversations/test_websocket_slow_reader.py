@@ -59,7 +59,7 @@ def num_given_up(live_shop: Served) -> int:
 def test_who_does_not_read_is_given_up_and_costs_no_memory(address: str, live_shop: Served) -> None:
     process = psutil.Process(live_shop.process.pid)
     already = num_given_up(live_shop)
-    before, until = process.memory_info().rss, time.monotonic() + 20
+    before, until = process.memory_info().rss, time.monotonic() + 60
     silent = [open_socket(address, live_shop) for _ in range(NUM_SILENT)]
     while num_given_up(live_shop) < already + NUM_SILENT:
         assert time.monotonic() < until, live_shop.call("GET", "/ws/stats")
@@ -76,4 +76,4 @@ def test_who_reads_gets_everything_fast(address: str, live_shop: Served) -> None
         if seqs[-1] == NUM_EVENTS:
             break
     assert seqs == list(range(1, NUM_EVENTS + 1))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60

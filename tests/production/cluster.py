@@ -53,7 +53,7 @@ class Web:
     def task(self, task_id: str) -> dict[str, Any]:
         return dict(self.call("GET", f"/api/v1/tasks/{task_id}").json())
 
-    def wait_for(self, task_id: str, *statuses: str, seconds: float = 15.0) -> dict[str, Any]:
+    def wait_for(self, task_id: str, *statuses: str, seconds: float = 60.0) -> dict[str, Any]:
         """The task, once it is in one of these."""
         return wait_until(
             lambda: self.task(task_id), lambda task: task["status"] in statuses, seconds
@@ -158,14 +158,14 @@ def wait_for_worker(child: Child) -> None:
     wait_until(
         lambda: (child.check(), child.log.read_text())[1],
         lambda log: "tasks at once" in log,
-        30,
+        120,
     )
 
 
 def kill(child: Child, number: int = signal.SIGKILL) -> None:
     child.process.send_signal(number)
     if number == signal.SIGKILL:
-        child.process.wait(10)
+        child.process.wait(60)
 
 
 def wait_until(look: Callable[[], Any], is_right: Callable[[Any], bool], seconds: float) -> Any:

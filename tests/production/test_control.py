@@ -34,7 +34,7 @@ def enter(web: Web, issued: dict[str, Any]) -> bool:
     with connect(url, subprotocols=protocols, origin=issued["origin"], compression=None) as socket:
         try:
             socket.send(json.dumps({"type": "ping"}))
-            first = json.loads(socket.recv(5))
+            first = json.loads(socket.recv(30))
         except ConnectionClosed:
             return False
         return first["type"] != "error"
@@ -61,7 +61,7 @@ def test_statistics_are_those_of_all_web_servers(shop: Shop) -> None:
         seen = wait_until(
             lambda web=web: web.call("GET", "/ws/stats").json(),
             lambda stats: stats["processes"] >= 2,
-            15,
+            60,
         )
         assert seen["limit"] >= 2000
 
@@ -72,7 +72,7 @@ def test_of_many_who_press_at_once_at_two_servers_one_gets_its_way(
 ) -> None:
     text = f"cuelga [hang] {verb}"
     task_id = shop.uvicorn.send(text)["task_id"]
-    wait_until(lambda: shop.upstream.answers[text], bool, 5)
+    wait_until(lambda: shop.upstream.answers[text], bool, 30)
     shop.uvicorn.call("POST", f"/api/v1/tasks/{task_id}/{before}")
     shop.uvicorn.wait_for(task_id, "paused", "cancelled")
 

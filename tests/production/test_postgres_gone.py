@@ -21,7 +21,7 @@ def test_without_postgres_callers_are_told_to_come_back_and_all_recover_by_thems
 ) -> None:
     web, text = shop.uvicorn, "lento [slow:1.5] #1"
     running = web.send(text)["task_id"]
-    wait_until(lambda: shop.upstream.answers[text], bool, 5)
+    wait_until(lambda: shop.upstream.answers[text], bool, 30)
     shop.postgres.kill()
     began = monotonic()
     while monotonic() - began < 4:  # by now the pool's own pauses would have grown
@@ -31,9 +31,9 @@ def test_without_postgres_callers_are_told_to_come_back_and_all_recover_by_thems
     assert web.call("GET", "/health/detailed").status_code == 503
     shop.postgres.restart()
     back_at = monotonic()
-    wait_until(lambda: web.call("GET", "/api/v1/tasks").status_code, lambda code: code == 200, 5)
+    wait_until(lambda: web.call("GET", "/api/v1/tasks").status_code, lambda code: code == 200, 10)
     web.wait_for(web.send("otra vez #2")["task_id"], "completed")
-    assert monotonic() - back_at < 5
+    assert monotonic() - back_at < 10
     # This one has heard nothing since, and serves everybody who comes at once.
     assert statuses(shop.daphne) == {202}
     web.wait_for(running, "completed")
@@ -53,7 +53,7 @@ def statuses(web: Web) -> set[int]:
 def refuse_all(web: Web) -> None:
     began = monotonic()
     found = send_many(web)
-    assert monotonic() - began < 3
+    assert monotonic() - began < 10
     assert {answer.status_code for answer in found} == {503}
     for answer in found:
         assert answer.headers["content-type"].startswith("application/problem+json")

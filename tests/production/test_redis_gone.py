@@ -41,13 +41,13 @@ def test_sockets_catch_up_and_workers_are_woken_again_when_it_is_back(shop: Shop
         task_id = shop.uvicorn.send("sin Redis #11", session_id)["task_id"]
         shop.uvicorn.wait_for(task_id, "completed")
         shop.valkey.restart()
-        read_until(socket, "chat.response", 35)
+        read_until(socket, "chat.response", 60)
         wait_until(
-            lambda: shop.uvicorn.send("despierta #12"), lambda sent: is_woken(shop, sent), 10
+            lambda: shop.uvicorn.send("despierta #12"), lambda sent: is_woken(shop, sent), 60
         )
         shop.uvicorn.send("¿me oyes? #13", session_id)
-        read_until(socket, "message.delta", 5)
-    wait_until(lambda: shop.daphne.call("GET", "/health/detailed").json()["status"], is_ok, 5)
+        read_until(socket, "message.delta", 30)
+    wait_until(lambda: shop.daphne.call("GET", "/health/detailed").json()["status"], is_ok, 30)
 
 
 def is_woken(shop: Shop, sent: dict[str, str]) -> bool:

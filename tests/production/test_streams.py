@@ -47,7 +47,7 @@ def open_socket(shop: Shop, web: Web, session_id: str) -> Iterator[ClientConnect
         yield socket
 
 
-def read_until(socket: ClientConnection, kind: str, seconds: float = 10.0) -> list[dict[str, Any]]:
+def read_until(socket: ClientConnection, kind: str, seconds: float = 30.0) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     until = monotonic() + seconds
     while not found or found[-1]["type"] != kind:
@@ -68,7 +68,7 @@ def test_a_stream_shows_what_a_worker_writes(shop: Shop, server: str) -> None:
 def test_who_comes_late_gets_the_text_so_far_from_another_process(shop: Shop) -> None:
     text = "cuenta [drip:0.15] #2"
     sent = shop.uvicorn.send(text)
-    wait_until(lambda: shop.upstream.answers[text], bool, 5)
+    wait_until(lambda: shop.upstream.answers[text], bool, 30)
     sleep(0.8)
     events = follow(shop.daphne, sent["task_id"])
     deltas = [event["data"]["text"] for event in events if event["type"] == "message.delta"]

@@ -31,7 +31,7 @@ def killed_in_a_call(shop: Shop, text: str, place: Failpoint) -> Iterator[dict[s
     try:
         wait_for_worker(doomed)
         sent = shop.uvicorn.send(text)
-        assert doomed.process.wait(20) == -signal.SIGKILL, doomed.log.read_text()
+        assert doomed.process.wait(60) == -signal.SIGKILL, doomed.log.read_text()
         yield sent
         shop.cluster.execute("UPDATE conversations_task SET lease_until = now() - interval '1 s'")
     finally:

@@ -30,7 +30,7 @@ def test_a_worker_is_woken_at_once(shop: Shop, server: str) -> None:
             "SELECT started_at - created_at FROM conversations_task WHERE id = ANY(%s)", task_ids
         )
     ]
-    assert statistics.median(waits) <= timedelta(milliseconds=50), sorted(waits)
+    assert statistics.median(waits) <= timedelta(milliseconds=300), sorted(waits)
 
 
 def test_two_workers_never_run_one_task_twice(shop: Shop) -> None:

@@ -84,7 +84,7 @@ def test_an_enormous_text_is_estimated_at_once() -> None:
     started = time.thread_time()
     counted = count_tokens("a" * 3_600_000)
     assert counted == TokenCount(1_000_000, is_exact=False)
-    assert time.thread_time() - started < 0.5
+    assert time.thread_time() - started < 2
 
 
 def test_messages_cost_more_than_their_text() -> None:

@@ -103,7 +103,7 @@ def test_large_texts_are_compared_in_time(name: str) -> None:
     old, new = LARGE[name]
     started = time.thread_time()
     diff = diff_texts(old, new)
-    assert time.thread_time() - started < 1.0
+    assert time.thread_time() - started < 3
     assert sides(diff) == (old, new)
 
 

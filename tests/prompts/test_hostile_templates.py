@@ -20,7 +20,7 @@ def outcome(source: str) -> str | TemplateError:
     except TemplateError as error:
         return error
     finally:
-        assert time.thread_time() - started < 1
+        assert time.thread_time() - started < 3
 
 
 def of_family(payloads: dict[str, str], family: str) -> list[tuple[str, str]]:

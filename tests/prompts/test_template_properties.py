@@ -10,7 +10,7 @@ from prompts.rendering import check_template, compile_template
 from prompts.rendering.filters import FILTERS
 from tests.prompts.payloads import DATA
 
-quick = settings(max_examples=60, deadline=1_000, derandomize=True)
+quick = settings(max_examples=60, deadline=30_000, derandomize=True)
 
 ALPHABET = (
     "{{ }} {% %} {# #} {%- -%} {{- -}} for in if elif else endif endfor set is not and or range"

@@ -56,9 +56,11 @@ BAD_STREAMS = {
 @pytest.mark.parametrize("name", BAD_STREAMS)
 async def test_a_bad_stream_ends_in_a_typed_error_and_is_closed(name: str) -> None:
     behaviour, expected = BAD_STREAMS[name]
+    # Who is slow to go wrong is not taken for one who says nothing.
+    patience = 0.1 if expected is LLMTimeout else 20.0
     async with open_door(behaviour, retry=ONCE) as door:
         with pytest.raises(LLMError) as caught:
-            await asyncio.wait_for(door.stream(timeout_seconds=0.1), 5)
+            await asyncio.wait_for(door.stream(timeout_seconds=patience), 30)
         assert len(asyncio.all_tasks()) == 1
     assert type(caught.value) is expected
     assert KEY not in str(caught.value)
@@ -96,7 +98,7 @@ async def test_it_reads_lines_however_they_are_cut_and_ended() -> None:
 
 async def test_a_server_that_stays_open_after_the_end_does_not_hold_the_answer() -> None:
     async with open_door(hangs(HOLA, STOP, b"data: [DONE]\n\n")) as door:
-        _, completion = await asyncio.wait_for(door.stream(), 1)
+        _, completion = await asyncio.wait_for(door.stream(), 20)
         assert door.fake.calls[0].was_closed
     assert completion.text == "Hola"
 
@@ -141,7 +143,7 @@ async def test_every_status_becomes_its_error(code: int) -> None:
 async def test_an_endless_line_is_given_up() -> None:
     async with open_door(drips(b"data: " + b"x" * 60_000, pause=0)) as door:
         with pytest.raises(LLMBadAnswer):
-            await asyncio.wait_for(door.stream(), 10)
+            await asyncio.wait_for(door.stream(), 30)
         assert door.fake.calls[0].num_sent * 60_000 < 3 * MAX_LINE_BYTES
 
 
@@ -149,10 +151,10 @@ async def test_an_endless_answer_is_given_up() -> None:
     talking = drips(data(chunk({"content": "x" * 50_000})), pause=0)
     async with open_door(talking) as door:
         with pytest.raises(LLMBadAnswer):
-            await asyncio.wait_for(door.stream(), 10)
+            await asyncio.wait_for(door.stream(), 30)
     async with open_door(drips(b"x" * 500_000, pause=0)) as door:
         with pytest.raises(LLMBadAnswer):
-            await asyncio.wait_for(door.complete(), 10)
+            await asyncio.wait_for(door.complete(), 30)
 
 
 async def test_an_endless_list_of_tool_calls_is_given_up() -> None:
@@ -173,7 +175,7 @@ async def test_an_endless_error_body_is_cut() -> None:
 
     async with open_door(endless, retry=ONCE) as door:
         with pytest.raises(LLMError):
-            await asyncio.wait_for(door.stream(), 5)
+            await asyncio.wait_for(door.stream(), 30)
         assert door.fake.calls[0].num_sent * 1024 < 2 * MAX_ERROR_BYTES
 
 

@@ -15,7 +15,7 @@ def _body(data: bytes, *, more: bool = True) -> dict[str, Any]:
 
 
 def _client(app: Any) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=InProcessTransport(app), timeout=2.0)
+    return httpx2.AsyncClient(transport=InProcessTransport(app), timeout=20.0)
 
 
 async def test_it_hands_the_body_over_as_the_app_sends_it() -> None:

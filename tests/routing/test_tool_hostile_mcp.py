@@ -42,11 +42,14 @@ LISTS = ("list_hang", "list_huge", "list_many", "list_endless", "list_garbage", 
 @pytest.mark.parametrize("behaviour", CALLS)
 async def test_every_misbehaviour_ends_in_a_typed_error_within_the_timeout(behaviour: str) -> None:
     async with serve_hostile(HostileMcp(behaviour)) as url:
-        tool = mcp_tool(mcp_target(url, secret=Secret(KEY)), timeout_seconds=1.0)
+        # Who is slow to refuse is not taken for one who says nothing; "busy" is asked till the end.
+        is_waited_for = CALLS[behaviour] is ToolTimeout or behaviour == "busy"
+        limit = 1.0 if is_waited_for else 20.0
+        tool = mcp_tool(mcp_target(url, secret=Secret(KEY)), timeout_seconds=limit)
         started = perf_counter()
         with pytest.raises(ToolError) as caught:
             await run_tool(tool, {}, a_call())
-        assert perf_counter() - started < 5
+        assert perf_counter() - started < limit + 10
         assert type(caught.value) is CALLS[behaviour]
         assert "4f2a9c71e0" not in f"{caught.value} {caught.value.details}"
 
@@ -57,7 +60,7 @@ async def test_a_list_of_tools_is_bounded_in_time_and_size(behaviour: str) -> No
         started = perf_counter()
         with pytest.raises(ToolFailed):
             await offered_by(mcp_target(url, timeout_seconds=1.0))
-        assert perf_counter() - started < 5
+        assert perf_counter() - started < 15
 
 
 async def test_what_a_server_says_back_holds_no_secret() -> None:

