@@ -52,6 +52,18 @@ _EXAMPLES: Final = [
         },
     ),
     OpenApiExample(
+        "a workflow with branches",
+        request_only=True,
+        value={
+            "kind": "workflow",
+            "input": "Cotiza 10 tubos de PVC de 1/2 con entrega.",
+            "plan": [
+                {"parallel": ["catalogo", {"agent": "pedidos", "instruction": "¿Cuándo llega?"}]},
+                "recepcion",
+            ],
+        },
+    ),
+    OpenApiExample(
         "from a low-code form",
         request_only=True,
         value={"kind": "", "message": "Hola", "session_id": None, "priority": "7", "stream": "0"},
@@ -69,8 +81,8 @@ class ExecuteView(Endpoint):
         summary="Set something going",
         description="Stores the task and returns at once; `links` lead on. A `turn` is what "
         "`chat/send` does; an `agent` run goes straight to the agent named; in a `workflow` the "
-        "agents of `plan` do their parts in turn, each told what was found before, and what the "
-        "last one says is the answer.",
+        "agents of `plan` do their parts in turn, those of a `parallel` part at the same time, "
+        "each told what was found before, and what the last one says is the answer.",
         tags=["tasks"],
         request=ExecuteSerializer,
         responses={202: ExecutedSerializer} | problems(404, 409, 429, has_body=True),
