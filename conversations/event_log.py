@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conversations.errors import SessionNotFound
 from conversations.live import LiveEvent, publish_on_commit
-from conversations.models import Event, Session
+from conversations.models import Event, Session, Task
 from conversations.triggers.outbox import announce
 from conversations.triggers.task_events import announcements_of
 from orkesta.statements import Param
@@ -24,6 +24,12 @@ class Fact:
     type: str
     data: dict[str, Any]
     task_id: UUID | None = None
+
+
+def fact_of(task: Task, kind: str, data: dict[str, Any]) -> Fact:
+    """Something about the task; of a branch it says whose, and webhooks hear nothing of it."""
+    whose = {} if task.parent_id is None else {"parent_task_id": str(task.parent_id)}
+    return Fact(kind, data | whose, task.id)
 
 
 @dataclass(frozen=True, slots=True)

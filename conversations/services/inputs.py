@@ -18,7 +18,7 @@ from conversations.batch_count import note_end
 from conversations.branches import note_branch_end
 from conversations.engine.dispatch import at_once, dispatch_on_commit
 from conversations.errors import InputExpired, InputInvalid, TaskNotFound
-from conversations.event_log import Fact, Place, append
+from conversations.event_log import Fact, Place, append, fact_of
 from conversations.failures import failure
 from conversations.input_models import InputRequest
 from conversations.models import Step, Task
@@ -126,8 +126,9 @@ def expire_input(request_id: UUID) -> bool:
     task.error_code, task.error_detail = error.code, error.message[:2000]
     _move(task, TaskStatus.FAILED)
     status = {"task_id": str(task.id), "status": TaskStatus.FAILED, "reason": error.code}
-    problem = Fact("error", failure(error.code, error.message) or {}, task.id)
-    facts = [_recorded(task, step), problem, _status(task, status)]
+    facts = [_recorded(task, step), _status(task, status)]
+    if task.parent_id is None:
+        facts.insert(1, Fact("error", failure(error.code, error.message) or {}, task.id))
     append(Place(task.tenant_id, task.session_id), facts)
     note_end(task.batch_id)
     note_branch_end(task.parent_id)
@@ -216,7 +217,7 @@ def _move(task: Task, to: TaskStatus) -> None:
 
 def _told(task: Task, request: InputRequest, given: Given) -> list[Fact]:
     data = {"request_id": str(request.id), "action": given.action.value, "by": given.by}
-    return [Fact("input.given", data, task.id)]
+    return [fact_of(task, "input.given", data)]
 
 
 def _recorded(task: Task, step: Step) -> Fact:
@@ -230,11 +231,11 @@ def _recorded(task: Task, step: Step) -> Fact:
         "input_tokens": step.input_tokens,
         "output_tokens": step.output_tokens,
     }
-    return Fact("step.recorded", data, task.id)
+    return fact_of(task, "step.recorded", data)
 
 
 def _status(task: Task, data: dict[str, Any]) -> Fact:
-    return Fact("task.status_changed", data, task.id)
+    return fact_of(task, "task.status_changed", data)
 
 
 def _lock_or_none(task_id: UUID) -> Task | None:

@@ -16,7 +16,7 @@ from conversations.batch_count import note_end
 from conversations.branches import note_branch_end, open_join
 from conversations.engine.dispatch import at_once, dispatch_on_commit, signal_on_commit
 from conversations.errors import StepNotFound, TaskNotFound
-from conversations.event_log import Fact, Place, append, take_numbers, write
+from conversations.event_log import Fact, Place, append, fact_of, take_numbers, write
 from conversations.models import Step, Task
 from conversations.services.sessions import check_is_open, lock_session
 from conversations.states import (
@@ -292,7 +292,7 @@ def move(task: Task, to: TaskStatus, *, reason: str) -> None:
     task.available_at = at_once()
     task.save(update_fields=["status", "wanted", "lease_until", "finished_at", "available_at"])
     data = {"task_id": str(task.id), "status": to, "reason": reason}
-    append(Place(task.tenant_id, task.session_id), [Fact("task.status_changed", data, task.id)])
+    append(Place(task.tenant_id, task.session_id), [fact_of(task, "task.status_changed", data)])
     if to in TERMINAL:
         note_end(task.batch_id)
         note_branch_end(task.parent_id)

@@ -2,18 +2,32 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from conversations.engine import claims, store
+from conversations.engine.charging import PAUSED_BY_BUDGET
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
 from conversations.engine.state import StepRecord
+from conversations.input_models import InputRequest
 from conversations.models import Event, Step, Task
-from conversations.services import cancel_task, fork_task, pause_task, resume_task, verbs_for
+from conversations.services import (
+    cancel_task,
+    fork_task,
+    give_input,
+    pause_task,
+    resume_task,
+    verbs_for,
+)
+from conversations.services.budget import set_budget
+from conversations.services.inputs import expire_input
 from conversations.states import StepKind, StepStatus, TaskStatus
+from conversations.triggers.task_events import announcements_of
 from orkesta.errors import StateConflict
 from tenants.scope import scopes_disabled, tenant_scope
 from tests.cast import House
@@ -97,6 +111,68 @@ def test_a_wish_that_came_before_the_branches_is_obeyed_instead(acme: House) -> 
         assert store.fork(claim, step, is_first=True).status == "paused"
         assert not Step.objects.exists()
         assert Task.objects.get(pk=posted.task.id).num_steps == 0
+
+
+def test_whatever_is_told_of_a_branch_says_so_and_webhooks_hear_nothing_of_it(acme: House) -> None:
+    parent, one, two = forked(acme)
+    running = claim_all()
+    with tenant_scope(acme.id):
+        store.settle(running[one], Outcome(TaskStatus.PAUSED, "budget"))
+        store.settle(running[two], Outcome(TaskStatus.FAILED, "llm_timeout"))
+        resume_task(task_id=one)
+        cancel_task(task_id=one)
+        told = list(Event.objects.filter(task__in=[one, two]))
+        everything = list(Event.objects.order_by("seq"))
+    assert {event.data.get("parent_task_id") for event in told} == {str(parent)}
+    assert {event.type for event in told} == {"task.status_changed"}
+    assert announcements_of(everything[0].session_id, everything) == []
+    assert statuses(acme, parent, one, two) == ["queued", "cancelled", "failed"]
+
+
+def test_a_branch_without_budget_goes_on_when_it_is_raised(acme: House) -> None:
+    parent, one, two = forked(acme)
+    running = claim_all()
+    with tenant_scope(acme.id):
+        store.settle(running[one], PAUSED_BY_BUDGET)
+        end(running[two])
+        assert statuses(acme, parent, one) == ["waiting", "paused"]
+        set_budget(tenant_id=acme.id, dollars=None, is_hard=True, alert_percent=80)
+    end(claim_all()[one])
+    assert statuses(acme, parent, one) == ["queued", "completed"]
+
+
+def test_a_question_that_nobody_answers_fails_its_branch_alone(acme: House) -> None:
+    parent, one, two = forked(acme)
+    end(claim_all()[two])
+    with tenant_scope(acme.id):
+        Task.objects.filter(pk=one).update(status=TaskStatus.INPUT_REQUIRED)
+        step = Step.objects.create(task_id=one, number=1, attempt=1, kind="human", status="started")
+        past = timezone.now() - timedelta(minutes=1)
+        asked = InputRequest.objects.create(
+            task_id=one, step_number=step.number, question="Size?", kind="question", expires_at=past
+        )
+        assert expire_input(asked.pk)
+        [first, _] = Step.objects.get(task=parent).output["findings"]
+        assert not Event.objects.filter(type="error").exists()
+    assert first["error"]["code"] == "input_expired"
+    assert statuses(acme, parent, one) == ["queued", "failed"]
+
+
+def test_an_answer_while_the_workflow_is_paused_waits_for_it_to_go_on(acme: House) -> None:
+    parent, one, _ = forked(acme)
+    with tenant_scope(acme.id):
+        Task.objects.filter(pk=one).update(status=TaskStatus.INPUT_REQUIRED)
+        Step.objects.create(task_id=one, number=1, attempt=1, kind="human", status="started")
+        soon = timezone.now() + timedelta(minutes=1)
+        InputRequest.objects.create(
+            task_id=one, step_number=1, question="Size?", kind="question", expires_at=soon
+        )
+        pause_task(task_id=parent)
+        assert statuses(acme, one) == ["input_required"]
+        give_input(task_id=one, action="answer", text="1/2")
+        assert statuses(acme, one) == ["paused"]
+        resume_task(task_id=parent)
+    assert statuses(acme, one) == ["queued"]
 
 
 @pytest.fixture
