@@ -23,6 +23,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 
 from tenants.admin.history_shown import Shown, changes_between, find_missing
+from tenants.admin.pages import page_context
 from tenants.audit import because
 from tenants.history import DELETED, is_versioned
 from tenants.models import Tenant
@@ -80,13 +81,9 @@ class VersionedPages:
         with _scope_of(row):
             versions = Paginator(_versions_of(row), PER_PAGE).get_page(request.GET.get("p"))
             listed = list(self._listed(versions, row))
-        request.current_app = page.admin_site.name
-        title = gettext("History of “%(row)s”") % {"row": row}
         context = {
-            **page.admin_site.each_context(request),
-            "title": title,
+            **page_context(page, request, gettext("History of “%(row)s”") % {"row": row}),
             "object": row,
-            "opts": page.opts,
             "app_label": page.opts.app_label,
             "module_name": capfirst(page.opts.verbose_name_plural),
             "listed": listed,
