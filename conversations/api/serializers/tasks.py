@@ -86,7 +86,7 @@ class TaskSummarySerializer(serializers.Serializer[Any]):
         return failure(task.error_code, task.error_detail)
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class TokensSerializer(serializers.Serializer[Any]):
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
 
@@ -97,7 +97,7 @@ class BranchSerializer(TaskSummarySerializer):
     agent = serializers.CharField(source="agent_slug")
     instruction = serializers.SerializerMethodField()
     finding = serializers.CharField(help_text="What it found; empty until it has completed.")
-    usage = UsageSerializer(source="*")
+    usage = TokensSerializer(source="*")
 
     def get_instruction(self, task: Task) -> str:
         return str(task.plan[0]["instruction"])
@@ -121,7 +121,7 @@ class TaskSerializer(TaskSummarySerializer):
         """In the order of the plan."""
         return list(BranchSerializer(_branches(task), many=True).data)
 
-    @extend_schema_field(UsageSerializer)
+    @extend_schema_field(TokensSerializer)
     def get_usage(self, task: Task) -> dict[str, int]:
         """Of all its steps, and of those of its branches."""
         counted = [*task.steps.all(), *_branches(task)]
