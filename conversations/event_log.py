@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import BigIntegerField, F, Q, UUIDField
+from django.db.models import BigIntegerField, F, Model, Q, UUIDField
 from django.utils import timezone
 
 from conversations.errors import SessionNotFound
@@ -13,8 +14,8 @@ from conversations.live import LiveEvent, publish_on_commit
 from conversations.models import Event, Session, Task
 from conversations.triggers.outbox import announce
 from conversations.triggers.task_events import announcements_of
-from orkesta.statements import Param
-from tenants.statements import TenantStatement, insert, update
+from orkesta.statements import Nth, Param, collecting
+from tenants.statements import TenantStatement, insert, number_and_insert, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +89,58 @@ def write(place: Place, facts: Sequence[Fact], *, first: int) -> list[LiveEvent]
     The numbers must have been taken in this transaction.
     """
     at = timezone.now()
-    insert(
-        [
-            Event(
-                tenant_id=place.tenant_id,
-                session_id=place.session_id,
-                task_id=fact.task_id,
-                seq=first + i,
-                type=fact.type,
-                data=fact.data,
-                created_at=at,
-            )
-            for i, fact in enumerate(facts)
-        ]
+    insert(_rows(place, facts, [first + i for i in range(len(facts))], at))
+    return _tell(place, facts, first=first, at=at)
+
+
+def number_and_write(
+    place: Place,
+    facts: Sequence[Fact],
+    groups: Sequence[Sequence[Model]],
+    *,
+    by: TenantStatement,
+    fence: TenantStatement | None = None,
+    **values: Any,
+) -> int | None:
+    """Take numbers for `facts` and write them and the rows, collected before, in which an `Nth` is
+    one of these numbers; then as `write`. The first number; None, and nothing is written, when the
+    session is not as `by` wants it, or the row of `fence`, locked before, is not there.
+
+    `values` are the parameters of both. On PostgreSQL it is one statement.
+    """
+    at = timezone.now()
+    with collecting() as events:
+        insert(_rows(place, facts, [Nth(i) for i in range(len(facts))], at))
+    first = number_and_insert(
+        [*groups, *events],
+        by=by,
+        fence=fence,
+        count=len(facts),
+        session_id=place.session_id,
+        **values,
     )
+    if first is not None:
+        _tell(place, facts, first=first, at=at)
+    return first
+
+
+def _rows(place: Place, facts: Sequence[Fact], seqs: Sequence[int], at: datetime) -> list[Event]:
+    return [
+        Event(
+            tenant_id=place.tenant_id,
+            session_id=place.session_id,
+            task_id=fact.task_id,
+            seq=seq,
+            type=fact.type,
+            data=fact.data,
+            created_at=at,
+        )
+        for fact, seq in zip(facts, seqs, strict=True)
+    ]
+
+
+def _tell(place: Place, facts: Sequence[Fact], *, first: int, at: datetime) -> list[LiveEvent]:
+    """Webhooks by deliveries, in this transaction; watchers once it is committed."""
     events = [
         LiveEvent(fact.type, place.session_id, fact.task_id, first + i, at, fact.data, True)
         for i, fact in enumerate(facts)

@@ -56,6 +56,24 @@ def insert(rows: Sequence[TenantModel]) -> None:
     statements.insert(rows)
 
 
+def number_and_insert(
+    groups: Sequence[Sequence[models.Model]],
+    *,
+    by: TenantStatement,
+    count: int,
+    fence: TenantStatement | None = None,
+    **values: Any,
+) -> int | None:
+    """See `orkesta.statements.number_and_insert`. The rows have come through `insert`."""
+    return statements.number_and_insert(
+        groups,
+        by=by.statement,
+        count=count,
+        values={**values, "tenant_id": _tenant_id()},
+        fence=fence.statement if fence else None,
+    )
+
+
 def _in_any_tenant(make: Callable[[], T]) -> Callable[[], T]:
     def made() -> T:
         with scope(tenant=_TENANT):

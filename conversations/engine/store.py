@@ -41,6 +41,7 @@ from conversations.event_log import (
     Place,
     append,
     find_numbers,
+    number_and_write,
     numbering,
     take_numbers,
     write,
@@ -51,7 +52,7 @@ from conversations.states import TERMINAL, StepKind, StepStatus, TaskStatus, Wan
 from orkesta.database import update_returning
 from orkesta.errors import StateConflict
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Param, inserting_together
+from orkesta.statements import Nth, Param, collecting, inserting_together
 from routing.hits import note_hit
 from routing.models import Agent
 from routing.snapshot import known_version
@@ -128,6 +129,9 @@ def record(
     count = num_steps or steps[-1].number
     place, last = _place(claim), steps[-1]
     told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
+    first = _record_at_once(claim, steps, told, answer, outcome=outcome, num_steps=count)
+    if first is not None:
+        return _recorded(claim, last, outcome, last_seq=first + len(told) - 1)
     first = _hold_and_take_numbers(claim, outcome, count, len(told), last)
     if first is None:
         obeyed = _obey_wish(claim, outcome, count)
@@ -136,13 +140,53 @@ def record(
             told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
         first = _take_numbers(claim, len(told), last)
     write_steps(claim, steps)
-    _count_hit(claim, steps[-1])
     if answer is not None:
         _keep_answer(claim, answer[0], seq=first + answer[1])
     write(place, told, first=first)
+    return _recorded(claim, last, outcome, last_seq=first + len(told) - 1)
+
+
+def _record_at_once(
+    claim: Claim,
+    steps: Sequence[StepRecord],
+    told: Sequence[Fact],
+    answer: tuple[Finish, int] | None,
+    *,
+    outcome: Outcome | None,
+    num_steps: int,
+) -> int | None:
+    """The usual: the claim holds, nobody wants anything, and there are new rows only. On PostgreSQL
+    that is one statement. None, and nothing is written, when it is not so.
+    """
+    is_usual = outcome is None or outcome == Outcome(TaskStatus.COMPLETED)
+    if not is_usual or claim.is_branch or any(step.is_begun for step in steps):
+        return None
+    with collecting() as rows:
+        write_steps(claim, steps)
+        if answer is not None:
+            _keep_answer(claim, answer[0], seq=Nth(answer[1]))
+    by, more = _numbering(claim, steps[-1])
+    return number_and_write(
+        _place(claim),
+        told,
+        rows,
+        by=by,
+        fence=_GOES_ON if outcome is None else _COMPLETES,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        num_steps=num_steps,
+        **more,
+    )
+
+
+def _recorded(
+    claim: Claim, step: StepRecord, outcome: Outcome | None, *, last_seq: int
+) -> Recorded:
+    """What else goes with steps that are written."""
+    _count_hit(claim, step)
     _note_end(claim, outcome)
     failpoint(Failpoint.STEP_WRITTEN)
-    return Recorded(outcome, last_seq=first + len(told) - 1)
+    return Recorded(outcome, last_seq)
 
 
 def _tell(
@@ -367,7 +411,7 @@ def _hold_and_take_numbers(
     """`_holds`, and the first of `count` numbers; None when it does not hold. On PostgreSQL, where
     each statement is a round trip, that is one.
     """
-    is_usual = outcome is None or outcome.status is TaskStatus.COMPLETED
+    is_usual = outcome is None or outcome == Outcome(TaskStatus.COMPLETED)
     if connection.vendor != "postgresql" or not is_usual:
         held = _holds(claim, outcome, num_steps)
         return _take_numbers(claim, count, step) if held else None

@@ -16,9 +16,18 @@ from conversations.errors import (
     MessageEmpty,
     MessageTooLong,
     SessionExhausted,
+    SessionNotFound,
     UnknownAgent,
 )
-from conversations.event_log import Fact, Place, find_numbers, numbering, take_numbers, write
+from conversations.event_log import (
+    Fact,
+    Place,
+    find_numbers,
+    number_and_write,
+    numbering,
+    take_numbers,
+    write,
+)
 from conversations.models import Message, Session, Task
 from conversations.plan import agents_of, leading_agent
 from conversations.services.busy import make_room
@@ -28,7 +37,7 @@ from conversations.services.sessions import check_is_open, lock_session, open_se
 from conversations.services.tasks import lock_task
 from conversations.states import InputAction, SessionStatus, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Param, inserting_together
+from orkesta.statements import Nth, Param, collecting, inserting_together
 from routing.selectors import has_active_agent
 from tenants.allowances import Allowance, allowance_of
 from tenants.principals import Principal
@@ -105,14 +114,13 @@ def post_message(
             return answered
     place = Place(principal.tenant_id, session_id)
     allowance = allowance_of(principal.tenant_id)
-    first = _take_place(place, allowance)
-    said = _message(place, message, metadata, seq=first, turn=first + 1)
+    said = _message(place, message, metadata, seq=Nth(0), turn=Nth(1))
     task = Task(
         tenant_id=place.tenant_id,
         session_id=session_id,
         question=said,
         batch_id=batch_id,
-        seq=first + 1,
+        seq=Nth(1),
         turn=said.turn,
         agent_slug=agent,
         prompt_label=prompt_label,
@@ -122,9 +130,7 @@ def post_message(
         available_at=at_once(),
     )
     said.task = task
-    insert([task])
-    insert([said])
-    write(place, _facts(said, task), first=first)
+    _write(place, said, task, allowance)
     failpoint(Failpoint.TASK_WRITTEN)
     dispatch_on_commit(task.id, priority=task.priority)
     return PostedMessage(session_id, said, task)
@@ -143,6 +149,21 @@ def _check_agents(principal: Principal, named: Mapping[str, str]) -> None:
         raise UnknownAgent(errors=faults)
 
 
+def _write(place: Place, said: Message, task: Task, allowance: Allowance) -> None:
+    """Take the place of the message, and of its task behind it, and write both, in one statement
+    where the database can. The session is locked from here on.
+    """
+    with collecting() as rows:
+        insert([task])
+        insert([said])
+    told = _facts(said, task)
+    values = _acceptable(allowance)
+    if number_and_write(place, told, rows, by=_ACCEPTING, **values) is None:
+        _check_takes_messages(lock_session(place.session_id), limit=values["limit"])
+        if number_and_write(place, told, rows, by=_ACCEPTING, **values) is None:
+            raise SessionNotFound
+
+
 def _answer(
     place: Place, task_id: UUID, message: str, metadata: Mapping[str, Any] | None
 ) -> PostedMessage | None:
@@ -150,7 +171,7 @@ def _answer(
     task = lock_task(task_id)
     if task.status != TaskStatus.INPUT_REQUIRED:
         return None
-    first = _take_place(place, allowance_of(place.tenant_id), count=1)
+    first = _take_place(place, allowance_of(place.tenant_id))
     said = _message(place, message, metadata, seq=first, turn=task.turn)
     said.task = task
     insert([said])
@@ -174,19 +195,21 @@ def _message(
     )
 
 
-def _take_place(place: Place, allowance: Allowance, *, count: int = 2) -> int:
-    """The number of the message; that of its task follows. The session is locked from here on."""
-    now = timezone.now()
-    values = {
-        "now": now,
-        "expires_at": now + timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS),
-        "limit": _limit(allowance),
-    }
-    first = find_numbers(place, count, by=_ACCEPTING, **values)
+def _take_place(place: Place, allowance: Allowance) -> int:
+    """The number of a message without a task. The session is locked from here on."""
+    values = _acceptable(allowance)
+    first = find_numbers(place, 1, by=_ACCEPTING, **values)
     if first is None:
-        _check_takes_messages(lock_session(place.session_id), limit=_limit(allowance))
-        first = take_numbers(place, count, by=_ACCEPTING, **values)
+        _check_takes_messages(lock_session(place.session_id), limit=values["limit"])
+        first = take_numbers(place, 1, by=_ACCEPTING, **values)
     return first
+
+
+def _acceptable(allowance: Allowance) -> dict[str, Any]:
+    """The values of `_ACCEPTING`."""
+    now = timezone.now()
+    lasts = timedelta(hours=settings.ORKESTA_SESSION_TTL_HOURS)
+    return {"now": now, "expires_at": now + lasts, "limit": _limit(allowance)}
 
 
 def _check_text(message: str) -> None:

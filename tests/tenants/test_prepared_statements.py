@@ -6,9 +6,9 @@ from django.db.models import CharField, F, IntegerField, JSONField, UUIDField
 from django.test.utils import CaptureQueriesContext
 
 from conversations.models import Message, Session
-from orkesta.statements import Param
+from orkesta.statements import Nth, Param, collecting, inserting_together
 from tenants.scope import ScopeError, scopes_disabled, tenant_scope
-from tenants.statements import insert, select, update
+from tenants.statements import insert, number_and_insert, select, update
 from tests.cast import House, make_session
 
 by_customer = select(
@@ -104,3 +104,69 @@ def test_rows_are_inserted_in_one_statement_with_all_their_fields(acme: House) -
         rows[0].save(update_fields=["content"])
         with pytest.raises(IntegrityError), transaction.atomic():
             insert(rows[:1])
+
+
+taking = update(
+    lambda: Session.objects.filter(pk=Param("id", UUIDField())),
+    lambda: {"last_seq": F("last_seq") + Param("count", IntegerField())},
+    returning=["last_seq"],
+)
+fencing = update(
+    lambda: Session.objects.filter(pk=Param("fence_id", UUIDField())),
+    lambda: {"last_intent": "held"},
+    returning=["id"],
+)
+
+
+def said(house: House, session: Session, count: int) -> list[Message]:
+    return [
+        Message(
+            tenant_id=house.id,
+            session=session,
+            seq=Nth(n),
+            turn=7,
+            role="user",
+            content=f"{n} % of «ñ»",
+            metadata={"n": n, "none": None},
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_rows_are_numbered_by_the_statement_that_takes_the_numbers(acme: House, count: int) -> None:
+    session, other = make_session(acme.tenant, last_seq=40), make_session(acme.tenant)
+    rows, more = said(acme, session, count), said(acme, session, count)
+    ids = {"id": session.id, "fence_id": other.id}
+    with tenant_scope(acme.id), CaptureQueriesContext(connection) as queries:
+        assert number_and_insert([rows], by=taking, fence=fencing, count=count, **ids) == 41
+        assert number_and_insert([more], by=taking, count=count, id=session.id) == 41 + count
+    assert len(queries) == (2 if connection.vendor == "postgresql" else 5)
+    with tenant_scope(acme.id):
+        found = list(Message.objects.order_by("seq").values_list("seq", "content", "metadata"))
+    assert found == [(row.seq, row.content, row.metadata) for row in [*rows, *more]]
+    assert [row[0] for row in found] == list(range(41, 41 + 2 * count))
+
+
+def test_without_numbers_or_behind_a_closed_fence_nothing_is_written(
+    acme: House, rival: House
+) -> None:
+    session, theirs = make_session(acme.tenant, last_seq=40), make_session(rival.tenant)
+    rows = said(acme, session, 2)
+    tries = ({"id": session.id, "fence_id": theirs.id}, {"id": theirs.id, "fence_id": theirs.id})
+    with tenant_scope(acme.id):
+        for ids in tries:
+            assert number_and_insert([rows], by=taking, fence=fencing, count=2, **ids) is None
+        assert number_and_insert([rows], by=taking, count=2, id=uuid4()) is None
+        assert not Message.objects.exists()
+        assert Session.objects.get(pk=session.pk).last_seq == 40
+        assert number_and_insert([rows], by=taking, count=2, id=session.id) == 41
+
+
+def test_what_is_collected_is_not_sent(acme: House) -> None:
+    session = make_session(acme.tenant)
+    with tenant_scope(acme.id):
+        with inserting_together(), collecting() as groups:
+            insert(said(acme, session, 2))
+        assert [len(rows) for rows in groups] == [2]
+        assert not Message.objects.exists()
