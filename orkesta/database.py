@@ -8,8 +8,9 @@ bounded by the same number.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from threading import Barrier
 from typing import Any, Final, ParamSpec, TypeVar
@@ -44,15 +45,22 @@ async def in_thread(unit: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
     )
 
 
-def run_here(unit: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a coroutine to its end from where no event loop runs. What it asks of the database is
-    asked in this thread, on its connection and so in its transaction; one unit after the other.
+@contextmanager
+def in_this_thread() -> Iterator[None]:
+    """Inside, what coroutines ask of the database is asked in the thread that waits for them, on
+    its connection and so in its transaction; one unit after the other.
     """
     token = _is_here.set(True)
     try:
-        return async_to_sync(unit)(*args, **kwargs)
+        yield
     finally:
         _is_here.reset(token)
+
+
+def run_here(unit: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a coroutine to its end from where no event loop runs, `in_this_thread`."""
+    with in_this_thread():
+        return async_to_sync(unit)(*args, **kwargs)
 
 
 def _with_fresh_connections(unit: Callable[..., R], args: tuple, kwargs: dict) -> R:  # type: ignore[type-arg]

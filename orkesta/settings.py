@@ -306,6 +306,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Orkesta's own --------------------------------------------------------------------------------
 ORKESTA_HOOK_PRINCIPAL = "conversations.triggers.inbound.find_principal"
+#: Who tells tenants' other systems of their money and keys.
+ORKESTA_NOTICES = "conversations.triggers.notices.tell"
 #: The addresses of WebSockets, for whoever asks all of them.
 ORKESTA_SOCKETS = "orkesta.asgi.sockets"
 #: How much of a limit is used today, for tenants' pages; the rows live in storeys above.

@@ -298,6 +298,8 @@ class ApiKey(TenantModel):
         verbose_name=_("replaced by"),
     )
     replaced_at = models.DateTimeField(_("replaced at"), null=True, editable=False)
+    # The end of which its tenant has been told.
+    told_expiry = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
     last_used_address = models.GenericIPAddressField(_("last used from"), null=True, editable=False)
     # Where it has been used from, oldest first, and how often in a usual minute: what is unusual.

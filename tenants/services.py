@@ -17,9 +17,11 @@ from tenants.audit import record
 from tenants.audit_models import AuditAction
 from tenants.authentication import find_genuine, forget_key
 from tenants.errors import KeyNotFound, KeyNotRotatable
+from tenants.key_expiry import facts_of
 from tenants.keys import NewKey, digest, fingerprint, make_key
 from tenants.models import ApiKey, Tenant
 from tenants.networks import read_networks
+from tenants.notices import Notice, tell
 from tenants.principals import Scope
 from tenants.scope import tenant_scope
 
@@ -131,6 +133,7 @@ def report_leaked_key(raw: str) -> None:
         key = lock_api_key(found.pk)
         if key.revoked_at is None:
             revoke_api_key(key=key, because=ApiKey.RevokedBecause.LEAKED)
+            tell(key.tenant_id, Notice.KEY_LEAKED, facts_of(key))
             logger.warning("The key %s was found in public and is revoked.", key.kid)
 
 

@@ -182,8 +182,9 @@ class Budget(AllowanceRow):
         default=80,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
-    # The month for which the warning has been given.
+    # The month for which a warning has been given, and of how many percent.
     alerted_month = models.DateField(null=True, editable=False)
+    alerted_percent = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = _("budget")

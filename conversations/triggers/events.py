@@ -11,3 +11,6 @@ class WebhookEvent(models.TextChoices):
     TASK_INPUT_REQUIRED = "task.input_required", _("Task waits for a person")
     TASK_PAUSED = "task.paused", _("Task paused")
     BATCH_FINISHED = "batch.finished", _("Batch finished")
+    BUDGET_ALERT = "budget.alert", _("Budget nearly or wholly spent")
+    KEY_LEAKED = "key.leaked", _("API key found in public and revoked")
+    KEY_EXPIRING = "key.expiring", _("API key ends within a day")

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.core.management.base import CommandParser
 
+from orkesta.database import in_this_thread
 from tenants.commands import TenantCommand
 from tenants.isolation.canaries import make_tenant
 
@@ -71,7 +72,8 @@ def test_a_command_of_one_tenant_tells_and_touches_nothing_of_another(
     for name in of_one:
         arguments, said = arguments_of(name, tmp_path), ""
         try:
-            call_command(name, *arguments, "--tenant", ours.tenant.slug)
+            with in_this_thread():
+                call_command(name, *arguments, "--tenant", ours.tenant.slug)
         except CommandError as exc:
             said = str(exc)
         files = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())

@@ -12,6 +12,7 @@ from conversations.services.retention import (
 from conversations.triggers.retention import forget_old
 from tenants.commands import TenantCommand
 from tenants.models import Tenant
+from tenants.usage.retention import purge_usage
 
 
 class Command(TenantCommand):
@@ -33,6 +34,8 @@ class Command(TenantCommand):
         self.stdout.write(f"{tenant.slug}: {num} sessions deleted")
         if num_versions := forget_history(tenant.id):
             self.stdout.write(f"{tenant.slug}: {num_versions} versions of configuration deleted")
+        if num_calls := purge_usage(tenant.id):
+            self.stdout.write(f"{tenant.slug}: {num_calls} usage records deleted")
 
     def handle_rest(self, **options: Any) -> None:
         if options["all"] and not options["dry_run"]:

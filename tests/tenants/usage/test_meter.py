@@ -20,6 +20,7 @@ from tenants.usage.meter import (
     reserve,
 )
 from tenants.usage.money import Amount
+from tests.racers import race
 from tests.services import Valkey
 
 pytestmark = pytest.mark.redis
@@ -115,6 +116,13 @@ async def test_64_calls_at_once_overshoot_by_less_than_one(meter: Meter) -> None
 
     await asyncio.gather(*(call() for _ in range(64)))
     assert 100 <= spent < 100 + costs
+
+
+def test_processes_together_overshoot_by_less_than_one_call(valkey_url: str) -> None:
+    cap, cost = 1000, 30
+    arguments = (valkey_url, account(), "32", str(cap), str(cost))
+    spent = race("tests.tenants.usage.spenders", *arguments, num_processes=3)
+    assert cap <= sum(map(int, spent)) < cap + cost
 
 
 async def test_the_hold_of_a_process_that_died_expires() -> None:
