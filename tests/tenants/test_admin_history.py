@@ -3,10 +3,14 @@ from typing import Any
 import pytest
 
 from routing.models import Agent, LLMEndpoint, RoutingRule
+from tenants.audit_models import AuditEntry
 from tenants.models import Tenant, Tier
 from tenants.scope import tenant_scope
 from tests.admin import Desk, desk_of, superuser_in
 from tests.cast import House, make_agent, make_member
+from tests.conversations.triggers import make_endpoint, make_inbound, make_schedule
+from tests.forms import posted_by
+from tests.furniture import make_extras
 
 
 def rename(house: House, row: Any, **values: Any) -> None:
@@ -26,17 +30,10 @@ def page_of(row: Any) -> str:
 
 
 def form_at(desk: Desk, row: Any, version: Any) -> dict[str, Any]:
-    """What a browser would post from the page that shows the version, and the page itself."""
-    page: Any = desk.get(f"{page_of(row)}_version", row.pk, version.pk)
+    """What a browser would post from the page that shows the version."""
+    page = desk.get(f"{page_of(row)}_version", row.pk, version.pk)
     assert page.status_code == 200, page.content
-    form = page.context["adminform"].form
-    values = {name: form[name].value() for name in form.fields}
-    inner = {
-        f"{one.formset.prefix}-{name}": 0
-        for one in page.context["inline_admin_formsets"]
-        for name in ("TOTAL_FORMS", "INITIAL_FORMS")
-    }
-    return {k: v for k, v in values.items() if v is not None and v is not False} | inner
+    return posted_by(page, f"{row._meta.model_name}_form")
 
 
 def restore(desk: Desk, row: Any, version: Any, **extra: Any) -> Any:
@@ -45,8 +42,6 @@ def restore(desk: Desk, row: Any, version: Any, **extra: Any) -> Any:
 
 
 def last_entry(house: House) -> Any:
-    from tenants.audit_models import AuditEntry  # noqa: PLC0415
-
     with tenant_scope(house.id):
         return AuditEntry.objects.order_by("seq").last()
 
@@ -59,6 +54,41 @@ def test_the_history_tells_who_changed_what(acme: House) -> None:
     assert acme.owner.get_username() in page
     assert "<del>Offline</del>" in page
     assert "&lt;b&gt;Nube&lt;/b&gt;" in page
+
+
+def configured(house: House) -> dict[str, Any]:
+    """A row of each kind that a tenant's owner configures."""
+    extras = make_extras(house, text="A text")
+    return {
+        "agent": house.agents["sales"],
+        "rule": house.rules[0],
+        "prompt": house.agents["sales"].prompt,
+        "tool": extras["routing_tool"],
+        "server": extras["routing_mcpserver"],
+        "schedule": make_schedule(house, name="Daily"),
+        "inbound": make_inbound(house).webhook,
+        "endpoint": make_endpoint(house)[0],
+    }
+
+
+KINDS = ("agent", "rule", "prompt", "tool", "server", "schedule", "inbound", "endpoint")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_configured_can_be_restored(acme: House, kind: str) -> None:
+    row, desk = configured(acme)[kind], desk_of(acme)
+    field = "title" if kind == "tool" else "name"
+    before = row.history.model._base_manager.get(id=row.pk, number=1)
+    rename(acme, row, **{field: "Another"})
+    answer = restore(desk, row, before)
+    assert answer.status_code == 302, answer.context["errors"]
+    with tenant_scope(acme.id):
+        versions = list(row.history.order_by("number"))
+    assert len(versions) == 3
+    told = {one.attname for one in type(before).tracked_fields}
+    assert [getattr(versions[2], name) for name in told] == [getattr(before, name) for name in told]
+    assert last_entry(acme).action == "restored"
+    assert set(last_entry(acme).changes) == {field}
 
 
 def test_a_restored_version_is_a_new_change(acme: House) -> None:
@@ -85,7 +115,7 @@ def test_a_restored_version_is_a_new_change(acme: House) -> None:
 def test_looking_at_a_version_changes_nothing(acme: House) -> None:
     rename(acme, acme.endpoint, name="Cloud")
     values = form_at(desk_of(acme), acme.endpoint, version_of(acme, acme.endpoint, 1))
-    assert values["name"] == "Offline"
+    assert values["name"] == ["Offline"]
     with tenant_scope(acme.id):
         assert LLMEndpoint.objects.get().name == "Cloud"
         assert acme.endpoint.history.count() == 2
