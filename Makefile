@@ -50,7 +50,9 @@ mutants: $(DEVELOPMENT) ## Plant 27 bugs, one by one, and see the tests notice (
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(DEVELOPMENT) ## Ask every operation of the API's schema for long (EXAMPLES=500)
+fuzz: $(DEVELOPMENT) ## Ask every operation of the API's schema for long (EXAMPLES=500), and all properties of new examples
+	@$(BIN)/python -m pytest -n auto --hypothesis-profile new -q \
+		$$(grep -rlE '@given|RuleBasedStateMachine' --include='test_*.py' tests) --ignore tests/fuzz $(ARGS)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest -n auto tests/fuzz --timeout 3600 $(ARGS)
 
 .PHONY: check

@@ -16,9 +16,9 @@ from tests.cast import House, make_house
 pytest_plugins = ["tests.groups", "tests.services", "tests.demo", "tests.production.shop"]
 
 
-# The same examples in every run, however slow the machine: what is new is found by `make fuzz`.
+# The same examples in every run, however slow the machine is; `make fuzz` looks for new ones.
 hypothesis.register_profile("same", deadline=None, derandomize=True, database=None)
-hypothesis.register_profile("long", deadline=None, max_examples=1000)
+hypothesis.register_profile("new", deadline=None)
 hypothesis.load_profile("same")
 
 

@@ -1,8 +1,8 @@
 """Which tests share a process under xdist, and which of them begin first.
 
 Servers are slow to start, so tests that share one have the mark `xdist_group`: the process that
-begins a group runs all of it. A group is one piece of work, so the long ones come first; in its
-place at the end a long one would run while the other processes have nothing left to do.
+begins a group runs all of it. What takes long begins first: at its place in the usual order it
+would still run when the other processes have nothing left to do.
 """
 
 from typing import Final
@@ -10,8 +10,19 @@ from typing import Final
 import pytest
 from _pytest.nodeid import NodeId
 
-#: By how long they take; what is not named here follows in the usual order.
-LONG_GROUPS: Final = ("production", "browser", "live-shop", "serve", "demo-orders", "servers")
+#: Groups, and modules whose tests stand alone, by how long they take; the others follow as usual.
+LONG: Final = (
+    "production",
+    "serve",
+    "demo-orders",
+    "live-shop",
+    "tests/production/test_same_on_postgres.py",
+    "tests/chaos/test_poison.py",
+    "servers",
+    "shop",
+    "tests/orkesta/test_server_start.py",
+    "tests/tenants/limits/test_limits_over_http.py",
+)
 
 
 def group_of(item: pytest.Item) -> str:
@@ -20,8 +31,8 @@ def group_of(item: pytest.Item) -> str:
 
 
 def _place(item: pytest.Item) -> int:
-    group = group_of(item)
-    return LONG_GROUPS.index(group) if group in LONG_GROUPS else len(LONG_GROUPS)
+    name = group_of(item) or item.nodeid.partition("::")[0]
+    return LONG.index(name) if name in LONG else len(LONG)
 
 
 @pytest.hookimpl(trylast=True)

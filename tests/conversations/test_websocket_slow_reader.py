@@ -12,16 +12,16 @@ from tests.serving import Served
 
 #: One process for all tests that share the server that they start.
 pytestmark = pytest.mark.xdist_group("live-shop")
-NUM_EVENTS = 3000
+NUM_EVENTS = 5000
 NUM_SILENT = 8
 #: What a socket reads of the story at a time, what it has queued and what the allocator keeps of
-#: both is 5 to 8 MB; the whole story for each would be 240 MB.
-MOST_BYTES = 120_000_000
+#: both is 5 to 8 MB, so 40 to 64 MB for all; the whole story for each would be 400 MB.
+MOST_BYTES = 180_000_000
 
 
 @pytest.fixture(scope="module")
 def address(live_shop: Served) -> str:
-    """A session whose story has 30 MB."""
+    """A session whose story has 50 MB."""
     session_id = live_shop.call("POST", "/api/v1/sessions", {})["session_id"].replace("-", "")
     story = json.dumps({"status": "open", "filler": "x" * 10_000})
     with (
