@@ -18,6 +18,7 @@ from conversations.trigger_models import WebhookDelivery, WebhookEndpoint
 from conversations.triggers.doorbell import deliveries_waiting
 from conversations.triggers.events import WebhookEvent
 from orkesta.api.renderer import to_json
+from tenants.allowances import Feature, allowance_of
 from tenants.statements import insert
 
 #: Tenants whose wishes are remembered.
@@ -66,14 +67,15 @@ def announce(
     at: datetime,
     config_version: int | None = None,
 ) -> None:
-    """Write a delivery for every active endpoint that wants it. To be called in the transaction
-    and the scope of the event; with `config_version`, endpoints saved after it may be missed.
+    """Write a delivery for every active endpoint that wants it, if the tenant's tier includes
+    webhooks. To be called in the transaction and the scope of the event; with `config_version`,
+    endpoints saved after it may be missed.
     """
     if not announcements:
         return
     wanted = _wishes.of(tenant_id, config_version)
     told = [one for one in announcements if one.type in wanted]
-    if not told:
+    if not told or not allowance_of(tenant_id).has(Feature.WEBHOOKS):
         return
     endpoints = list(WebhookEndpoint.objects.filter(is_active=True).order_by("pk"))
     rows = [

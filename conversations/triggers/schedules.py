@@ -23,6 +23,7 @@ from conversations.triggers.errors import ScheduleNotFound
 from conversations.triggers.rows import fill
 from orkesta.errors import OrkestaError
 from orkesta.failpoints import Failpoint, failpoint
+from tenants.allowances import Feature, allowance_of
 from tenants.audit import record, record_change, record_new, values_of
 from tenants.audit_models import AuditAction
 from tenants.models import Tenant
@@ -156,6 +157,7 @@ def fire_now(schedule_id: UUID) -> ScheduleRun:
 
 def _launch(schedule: Schedule, run: ScheduleRun, due: Due) -> None:
     try:
+        allowance_of(schedule.tenant_id).require(Feature.SCHEDULES)
         posted = _post(schedule, due)
     except OrkestaError as exc:
         logger.warning("schedule %s could not post: %s", schedule.pk, exc.message)

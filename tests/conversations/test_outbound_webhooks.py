@@ -56,6 +56,15 @@ def test_a_completed_task_is_announced_with_its_answer(acme: House) -> None:
     assert body["data"]["error"] is None
 
 
+def test_a_tier_that_includes_no_webhooks_any_more_has_nothing_sent(acme: House) -> None:
+    make_endpoint(acme)
+    acme.tenant.tier.features = ["batches"]
+    acme.tenant.tier.save()
+    post(acme, "hola")
+    finish_one(acme)
+    assert deliveries_of(acme) == []
+
+
 def test_a_failed_task_is_announced_with_its_error(acme: House) -> None:
     make_endpoint(acme)
     post(acme, "hola")

@@ -147,6 +147,15 @@ def test_a_refused_message_is_a_run_with_an_error(acme: House) -> None:
     assert rows(acme, Session) == []
 
 
+def test_a_tier_that_includes_no_schedules_any_more_lets_none_fire(acme: House) -> None:
+    make_schedule(acme, due_ago=A_MINUTE)
+    acme.tenant.tier.features = ["batches"]
+    acme.tenant.tier.save()
+    tick()
+    [run] = rows(acme, ScheduleRun)
+    assert (run.error_code, rows(acme, Task)) == ("feature_not_included", [])
+
+
 def test_neither_inactive_schedules_nor_inactive_tenants_fire(acme: House, rival: House) -> None:
     off = make_schedule(acme, due_ago=A_MINUTE)
     with scopes_disabled():

@@ -4,6 +4,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Count
+from django_scopes import scope
 
 from routing.models import Agent, RoutingRule
 from tenants.scope import ScopeError, scopes_disabled, tenant_scope
@@ -39,7 +40,10 @@ def test_it_refuses_every_query_without_a_scope(acme: House, name: str) -> None:
         READS[name]()
 
 
-@pytest.mark.parametrize("way", ["async for", "aiterator", "aexists", "acount", "aget"])
+WAYS = ["async for", "aiterator", "aexists", "aexplain", "acount", "aget", "afirst", "ain_bulk"]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_it_refuses_asynchronous_queries_without_a_scope(acme: House, way: str) -> None:
     async def query() -> object:
         rows = Agent.objects.exclude(slug="x")
@@ -53,9 +57,12 @@ def test_it_refuses_asynchronous_queries_without_a_scope(acme: House, way: str) 
         asyncio.run(query())
 
 
-def test_it_refuses_a_scope_without_a_tenant() -> None:
+def test_it_refuses_a_scope_without_a_tenant(acme: House) -> None:
     with pytest.raises(ScopeError), tenant_scope(None):  # type: ignore[arg-type]
         pass
+    # The library's own, which nobody of ours enters.
+    with scope(tenant=None), pytest.raises(ScopeError):
+        Agent.objects.exists()
 
 
 def test_it_shows_only_the_rows_of_the_tenant_in_scope(acme: House, rival: House) -> None:
