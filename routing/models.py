@@ -83,7 +83,7 @@ class LLMEndpoint(TenantModel):
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
-    history = ConfigHistory(excluded={"created_at"})
+    history = ConfigHistory(excluded={"created_at", "embedding_claimed_until"})
 
     class Meta:
         verbose_name = _("LLM endpoint")
