@@ -1,6 +1,6 @@
 """Running a prompt's test cases under one of its versions: durably, one case after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from prompts.run_models import RunStatus
 
 #: Cases that one run takes; a prompt with more has them tried in order of age.
 MAX_CASES: Final = 50
+MAX_MESSAGE_CHARS: Final = 4000
 _KEPT_CHARS: Final = 2000
 
 
@@ -77,6 +78,13 @@ def get_case(prompt: Prompt, case_id: UUID) -> PromptTestCase:
     if case is None:
         raise TestCaseNotFound
     return case
+
+
+def case_of(prompt: Prompt, message: str, context: Mapping[str, Any]) -> PromptTestCase:
+    """A test case of a real message, with nothing expected of its answer yet."""
+    return PromptTestCase.objects.create(
+        prompt=prompt, message=message[:MAX_MESSAGE_CHARS], context=dict(context)
+    )
 
 
 def latest_run(version: PromptVersion) -> PromptTestRun | None:

@@ -3,9 +3,10 @@
 Tasks live a few storeys above; whoever keeps them says here how to ask for them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 
@@ -19,6 +20,8 @@ class PastTurn:
     asked_at: datetime
     agent_slug: str
     answer: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    user_name: str = ""
 
 
 class Source(Protocol):

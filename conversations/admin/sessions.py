@@ -1,16 +1,21 @@
 """Sessions: the list of conversations, and the transcript of one."""
 
 from typing import Any, cast
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
+from conversations.admin.cases import case_of_message, may_save_cases
 from conversations.admin.shown import SESSION_LABELS, ago, pretty_json
 from conversations.admin.transcript import read_transcript
 from conversations.models import Message, Session
@@ -56,11 +61,27 @@ class SessionAdmin(HistoryAdmin):
             "transcript": read_transcript(
                 session, before=int(before) if before.isdecimal() and len(before) < 16 else None
             ),
+            "may_save_cases": may_save_cases(request),
             "num_tasks": session.tasks.count(),
             "context_json": pretty_json(session.context) if session.context else "",
             "metadata_json": pretty_json(session.metadata) if session.metadata else "",
         }
         return TemplateResponse(request, "orkesta/conversations/session.html", context)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.save_case))
+        place = "<uuid:object_id>/messages/<uuid:message_id>/case/"
+        return [path(place, view, name="conversations_session_case"), *super().get_urls()]
+
+    def save_case(self, request: HttpRequest, object_id: UUID, message_id: UUID) -> HttpResponse:
+        """Make what a customer said a test case of the prompt that the answer was given under."""
+        if not self.has_view_permission(request) or not may_save_cases(request):
+            raise PermissionDenied
+        case = case_of_message(object_id, message_id)
+        if case is None:
+            messages.error(request, gettext("No prompt was told to answer this message."))
+            return redirect("admin:conversations_session_change", object_id)
+        return redirect("admin:prompts_prompttestcase_change", case.pk)
 
     @display(description=_("customer"), header=True, ordering="user_name")
     def customer(self, session: Session) -> list[Any]:

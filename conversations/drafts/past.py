@@ -1,5 +1,6 @@
 """What was said under a prompt, for replaying it."""
 
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
@@ -38,12 +39,19 @@ class PastTurns:
             )
             .order_by("-id")
         )
-        columns = ("id", "session_id", "question__content", "question__created_at")
+        rows = tasks.select_related("session", "question").defer("plan", "session__summary")
         return [
-            PastTurn(task_id, session_id, text, asked_at, slug or "", answer or "")
-            for task_id, session_id, text, asked_at, slug, answer in tasks.values_list(
-                *columns, "answered_by", "answer"
-            )[:limit]
+            PastTurn(
+                task.pk,
+                task.session_id,
+                task.question.content,
+                task.question.created_at,
+                task.answered_by or "",
+                task.answer or "",
+                context={**task.session.context, **task.context},
+                user_name=task.session.user_name,
+            )
+            for task in cast("list[Any]", rows[:limit])
         ]
 
     def wake(self) -> None:

@@ -16,12 +16,15 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from prompts.admin.replay_pages import reason_of
 from prompts.case_models import PromptTestCase, PromptTestRun
 from prompts.case_runs import latest_run, start_test_run
-from prompts.models import PromptVersion
+from prompts.models import Prompt, PromptVersion
+from prompts.past import PastTurn, list_past_turns
 from prompts.run_models import RunStatus
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin_scope import person_of
 
+#: Real messages that a preview offers.
+NUM_TURNS: Final = 10
 _FAULTS: Final[Mapping[str, Any]] = {
     "failed": gettext_lazy("No answer: %(wanted)s"),
     "lacks": gettext_lazy("It does not say “%(wanted)s”."),
@@ -74,6 +77,12 @@ class CaseShown:
     message: str
     answer: str
     faults: list[str]
+
+
+def find_turn(prompt: Prompt, task_id: str) -> PastTurn | None:
+    """The real message that was chosen for the preview; None for sample data."""
+    turns = list_past_turns(prompt.pk, NUM_TURNS) if task_id else []
+    return next((turn for turn in turns if str(turn.task_id) == task_id), None)
 
 
 def shown_test_set(version: PromptVersion) -> dict[str, Any]:

@@ -159,9 +159,10 @@ def shown_replay(replay: PromptReplay | None) -> dict[str, Any]:
         "replay_reason": reason_of(replay),
         "replay_percent": 100 * replay.num_done // max(1, replay.num_parts),
         "replay_counts": [
-            (outcome.label, _TONES[outcome], getattr(replay, f"num_{outcome}"))
+            (f"{outcome.label} {number}", _TONES[outcome])
             for outcome in ReplayOutcome
             if outcome is not ReplayOutcome.PENDING
+            and (number := getattr(replay, f"num_{outcome}"))
         ],
         "replay_old_cost": dollars(replay.old_cost_nano),
         "replay_new_cost": dollars(replay.new_cost_nano),

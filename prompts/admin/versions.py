@@ -16,14 +16,22 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from orkesta.errors import OrkestaError
-from prompts.admin.case_pages import is_doubtful, shown_test_set, try_version
+from prompts.admin.case_pages import (
+    NUM_TURNS,
+    find_turn,
+    is_doubtful,
+    shown_test_set,
+    try_version,
+)
 from prompts.admin.forms import VersionForm
 from prompts.admin.looks import look_at
 from prompts.admin.replay_pages import ReplayPages, newest_replay
 from prompts.admin.side_by_side import folded, side_by_side
+from prompts.case_runs import case_of
 from prompts.diff import diff_texts
 from prompts.errors import NothingToReplay, ReplayConflict, VersionNotDraft
 from prompts.models import PromptVersion
+from prompts.past import list_past_turns
 from prompts.selectors import find_version
 from prompts.services import (
     discard_draft,
@@ -65,6 +73,7 @@ class VersionPages:
             (f"{version}publish/", require_POST(self.publish), "publish"),
             (f"{version}discard/", require_POST(self.discard), "discard"),
             (f"{version}test/", require_POST(self.test), "test"),
+            (f"{version}case/", require_POST(self.save_case), "case"),
             (f"{version}tested/", require_GET(self.tested), "tested"),
             (f"{version}preview/", require_POST(self.preview), "preview"),
             (f"{version}compare/<uuid:old_id>/", require_GET(self.compare), "compare"),
@@ -158,6 +167,15 @@ class VersionPages:
         """Try the test cases on the text as it is saved."""
         return try_version(request, self.version(request, prompt_id, version_id, write=True))
 
+    def save_case(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
+        """Make the real message of the preview a test case, and go there to say what it wants."""
+        version = self.version(request, prompt_id, version_id, write=True)
+        turn = find_turn(version.prompt, request.POST.get("turn", ""))
+        if turn is None:
+            raise Http404
+        case = case_of(version.prompt, turn.text, turn.context)
+        return HttpResponseRedirect(reverse("admin:prompts_prompttestcase_change", args=[case.pk]))
+
     def tested(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """How far the test set is; a fragment of a page."""
         version = self.version(request, prompt_id, version_id)
@@ -168,7 +186,8 @@ class VersionPages:
         """What the text in the editor becomes, with sample data; a fragment of a page."""
         version = self.version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
-        context = look_at(source, version.prompt)
+        turn = find_turn(version.prompt, request.POST.get("turn", ""))
+        context = self.context(request, version, "") | look_at(source, version.prompt, turn)
         return render(request, "orkesta/prompts/preview.html", context)
 
     def compare(
@@ -213,6 +232,7 @@ class VersionPages:
         title = _("Version %(number)d") % {"number": version.number}
         context = self.context(request, version, title) | look_at(source, version.prompt)
         context |= shown_test_set(version) | newest_replay(version)
+        context |= {"turns": list_past_turns(version.prompt_id, NUM_TURNS)}
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
     def context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:
