@@ -15,9 +15,11 @@ class MortalPostgres:
         directory = Path(tempfile.gettempdir(), f"orkesta-mortal-{uuid.uuid4().hex}")
         self._server = start_postgres(directory)
         self.url = address_of(self._server)
+        self.is_alive = True
 
     def kill(self) -> None:
         """End it as a crash would: nothing is flushed, every connection breaks."""
+        self.is_alive = False
         commands = importlib.import_module("pgserver._commands")
         commands.pg_ctl(
             ["-m", "immediate", "stop"],
@@ -28,6 +30,7 @@ class MortalPostgres:
     def restart(self) -> None:
         """Start it on the same data and address; returns when it takes connections."""
         self._server.ensure_postgres_running()
+        self.is_alive = True
 
     def remove(self) -> None:
         self._server.cleanup()

@@ -48,7 +48,12 @@ def _shop(
 
 @pytest.fixture
 def shop(_shop: Shop) -> Shop:
-    """The set-up with two workers at work, whatever the test before did to them."""
+    """The set-up with two workers at work, whatever the test before did to them, and where it
+    failed.
+    """
+    for server in (_shop.postgres, _shop.valkey):
+        if not server.is_alive:
+            server.restart()
     _shop.cluster.keep_workers(2)
     return _shop
 
