@@ -129,7 +129,6 @@ def post_message(
         priority=allowance.claim_priority if priority is None else priority,
         available_at=at_once(),
     )
-    said.task = task
     _write(place, said, task, allowance)
     failpoint(Failpoint.TASK_WRITTEN)
     dispatch_on_commit(task.id, priority=task.priority)
@@ -153,6 +152,7 @@ def _write(place: Place, said: Message, task: Task, allowance: Allowance) -> Non
     """Take the place of the message, and of its task behind it, and write both, in one statement
     where the database can. The session is locked from here on.
     """
+    said.task = task
     with collecting() as rows:
         insert([task])
         insert([said])
