@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any
@@ -110,3 +111,18 @@ def test_the_log_of_the_installation_is_refused_to_be_changed(acme: House) -> No
     record(AuditAction.CHANGED, acme.tenant.tier)
     with pytest.raises(DatabaseError, match="never changed"):
         InstallationEntry.objects.update(actor_name="nobody")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entries_that_are_written_at_once_make_one_chain(acme: House) -> None:
+    def many(_: int) -> None:
+        write(acme, 4)
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(many, range(4)))
+    assert breaks(acme) == []
+    with tenant_scope(acme.id):
+        assert list(AuditEntry.objects.order_by("seq").values_list("seq", flat=True)) == list(
+            range(1, 17)
+        )
