@@ -6,6 +6,8 @@ from django.test.utils import CaptureQueriesContext
 from prompts.services import save_draft
 from routing.models import LLMEndpoint
 from tenants.allowances import allowance_of
+from tenants.audit import record
+from tenants.audit_models import AuditAction
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
@@ -25,6 +27,7 @@ HISTORY = {
     "conversations_task",
     "conversations_webhookdelivery",
     "tenants_auditentry",
+    "tenants_installationentry",
     "tenants_usageday",
 }
 #: One page in the place of a list: its rows have none of their own.
@@ -45,6 +48,7 @@ def furnish(house: House, numbers: range, text: str = "row") -> None:
         make_triggers(house, name)
         make_extras(house, number, text)
         tier = make_tier(slug=f"tier-{number}", name=name)
+        record(AuditAction.CREATED, tier)
         Tenant.objects.create(slug=f"tenant-{number}", name=name, tier=tier)
         with tenant_scope(house.id):
             agent.prompt.name = agent.prompt.description = agent.prompt.task_type = text[:50]
