@@ -96,8 +96,7 @@ def post_message(
     With a `plan`, agents answer in turn, each with its `{"agent": slug, "instruction": text}`, and
     the last one's answer is the task's; those of a `{"parallel": [...]}` work at the same time, and
     the next one puts together what they found. Of tasks that wait, those of a higher `priority` (1
-    to 10; None is the tier's) begin first. With a `prompt_label`, agents are told the versions that
-    carry it, where their prompts have it.
+    to 10; None is the tier's) begin first. With a `prompt_label`, agents are told what carries it.
     Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, UnknownLabel, ScopeMissing,
     SessionNotFound, SessionNotOpen, SessionBusy, SessionExhausted.
     """

@@ -14,6 +14,7 @@ from routing.models import McpServer, Tool
 from tenants.principals import Principal, Scope
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
+from tests.callers import NO_SUCH_ID
 from tests.cast import House, make_agent
 from tests.conversations.triggers import TRIGGER_IDS, make_triggers
 from tests.conversations.waiting import make_waiting
@@ -31,7 +32,9 @@ PARAMETERS = (
     *TRIGGER_IDS,
 )
 #: Parameters that mean something only beside another one.
-PLAIN = {"number": 1, "label": "production"}
+PLAIN = {"number": 1, "label": "production"} | dict.fromkeys(
+    ("experiment_id", "case_id", "run_id", "replay_id"), NO_SUCH_ID
+)
 #: Bodies that are needed to be let in; a value that is the name of a parameter becomes its id.
 BODIES: dict[str, dict[str, Any]] = {
     "chat-send": {"message": "hola", "session_id": "session_id"},
@@ -44,6 +47,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "ws-tickets": {"session_id": "session_id"},
     "prompt-versions": {"source": "Hola."},
     "prompt-label": {"version": 1},
+    "experiments": {"version": 1, "share": 10},
+    "experiment": {"share": 10},
+    "test-cases": {"message": "hola"},
+    "test-case": {"message": "hola"},
     "message-feedback": {"rating": "up"},
 }
 #: Addresses at which something new is made, of nothing that was there before.

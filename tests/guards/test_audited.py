@@ -48,6 +48,15 @@ NOT_CONFIGURATION = {
     "ws-tickets",
     "webhook-replay",
     "prompt-render",
+    "test-cases",
+    "test-case",
+    "test-runs",
+    "replays",
+    "replay-cancel",
+    "replay-resume",
+    # The services tell the log of these, for the admin as well.
+    "experiment",
+    "experiment-stop",
 }
 #: Pages of the admin beside Django's own at which something is configured, and whose services are
 #: known to tell the log (the tests of each look there).
@@ -79,6 +88,9 @@ HARMLESS = {
     "tenants_auditentry_export",
     "tenants_installationentry_export",
     "prompts_version_test",
+    "prompts_version_tested",
+    "prompts_version_case",
+    "conversations_session_case",
     "prompts_version_preview",
     "prompts_version_compare",
     "routing_llmendpoint_try",
@@ -138,6 +150,10 @@ API: dict[tuple[str, str], tuple[Callable[[Scene], Body], str]] = {
     ("POST", "tool-imports"): (lambda scene: {"document": SHOP}, "created"),
     ("POST", "prompt-versions"): (lambda scene: {"source": "Hola."}, "created"),
     ("POST", "prompt-publish"): (lambda scene: {}, "published"),
+    ("POST", "experiments"): (
+        lambda scene: {"version": scene.draft.number, "share": 10},
+        "created",
+    ),
     ("PUT", "prompt-label"): (lambda scene: {"version": 1}, "changed"),
     ("DELETE", "prompt-label"): (lambda scene: {}, "deleted"),
     ("POST", "keys"): (lambda scene: {"name": "New", "scopes": ["chat:write"]}, "key_issued"),
