@@ -16,7 +16,8 @@ from orkesta.addresses import Address, addresses
 from prompts.models import PromptVersion
 from prompts.services import save_draft
 from tenants.admin.model_admin import TenantModelAdmin
-from tenants.audit_models import AuditEntry
+from tenants.audit import record
+from tenants.audit_models import AuditAction, AuditEntry
 from tenants.models import ApiKey, Membership
 from tenants.scope import tenant_scope
 from tenants.services import issue_api_key
@@ -48,7 +49,8 @@ def rows_of(house: House) -> dict[str, Model]:
             "auth_user": house.owner,  # type: ignore[dict-item]
             "tenants_membership": Membership.objects.get(),
             "tenants_apikey": ApiKey.objects.get(),
-            "tenants_auditentry": AuditEntry.objects.get(),
+            "tenants_auditentry": AuditEntry.objects.latest("seq"),
+            "tenants_installationentry": record(AuditAction.CREATED, house.tenant.tier),
             "prompts_prompt": agent.prompt,
             "routing_agent": agent,
             "routing_llmendpoint": house.endpoint,
@@ -76,7 +78,11 @@ def arguments(page: Address, rows: dict[str, Model], other_id: Any = None) -> di
         found = {"prompt_id": prompt.pk, "version_id": new.pk, "old_id": old.pk}
         return {name: other_id or found[name] for name in page.parameters}
     label = "_".join(page.name.removeprefix("admin:").split("_")[:2])
-    return dict.fromkeys(page.parameters, other_id or rows[label].pk)
+    found = dict.fromkeys(page.parameters, other_id or rows[label].pk)
+    if "history_id" in found and other_id is None:
+        versions = rows[label].history.model._base_manager.filter(id=rows[label].pk)
+        found["history_id"] = versions.get(number=1).pk
+    return found
 
 
 def answers(desk: Desk, page: Address, **values: Any) -> set[int]:
@@ -87,7 +93,8 @@ def answers(desk: Desk, page: Address, **values: Any) -> set[int]:
 
 
 def is_of_a_tenant(page: Address) -> bool:
-    return not page.name.startswith(("admin:tenants_tenant_", "admin:tenants_tier_", "admin:auth_"))
+    of_all = ("admin:tenants_tenant_", "admin:tenants_tier_", "admin:tenants_installationentry_")
+    return not page.name.startswith((*of_all, "admin:auth_"))
 
 
 def test_every_page_with_an_id_is_known_to_this_test(acme: House) -> None:

@@ -34,7 +34,8 @@ READABLE = {
         "routing_tool",
         "tenants_usageday",
     },
-    Role.OWNER: set(LISTS) - {"tenants_tenant", "tenants_tier", "auth_user"},
+    Role.OWNER: set(LISTS)
+    - {"tenants_tenant", "tenants_tier", "tenants_installationentry", "auth_user"},
 }
 ADDABLE = {
     Role.VIEWER: set(),
