@@ -26,7 +26,8 @@ from tests.routing.test_tool_openapi import SHOP
 DAILY = {"name": "Daily", "cron": "0 9 * * *", "message": "hola"}
 HOOK = {"name": "Hook", "message_template": "{{ body }}"}
 OUT = {"name": "Out", "url": "https://shop.example/o", "event_types": ["task.completed"]}
-#: Addresses of the API at which nothing is configured: conversations, tasks, questions.
+#: Addresses of the API at which nothing is configured: conversations, tasks, questions, and tests
+#: of prompts, which decide nothing.
 NOT_CONFIGURATION = {
     "chat-send",
     "chat-status",
@@ -48,16 +49,16 @@ NOT_CONFIGURATION = {
     "ws-tickets",
     "webhook-replay",
     "prompt-render",
-    "test-cases",
-    "test-case",
-    "test-runs",
     "replays",
     "replay-cancel",
     "replay-resume",
-    # The services tell the log of these, for the admin as well.
-    "experiment",
-    "experiment-stop",
+    "test-case",
+    "test-cases",
+    "test-runs",
 }
+#: Addresses whose services tell the log, which others of the tests look at: whoever reports a
+#: leaked key has none, and experiments are of `prompts.experiments`.
+TOLD_BY_SERVICES = {"key-leaked", "experiments", "experiment", "experiment-stop"}
 #: Pages of the admin beside Django's own at which something is configured, and whose services are
 #: known to tell the log (the tests of each look there).
 ACTS = {
@@ -88,11 +89,15 @@ HARMLESS = {
     "tenants_auditentry_export",
     "tenants_installationentry_export",
     "prompts_version_test",
-    "prompts_version_tested",
-    "prompts_version_case",
-    "conversations_session_case",
     "prompts_version_preview",
     "prompts_version_compare",
+    "prompts_version_case",
+    "prompts_version_tested",
+    "conversations_session_case",
+    "prompts_replay_list",
+    "prompts_replay_show",
+    "prompts_replay_cancel",
+    "prompts_replay_resume",
     "routing_llmendpoint_try",
     "routing_llmendpoint_reset_breaker",
     "routing_mcpserver_reset_breaker",
@@ -106,6 +111,7 @@ HARMLESS = {
     "conversations_schedule_run_now",
     "conversations_task_live",
 }
+APPS = ("tenants", "prompts", "routing", "conversations", "auth")
 DJANGOS = ("changelist", "add", "change", "delete", "history", "version", "change_password")
 #: Rows that are configured in the admin and have no history: people, whose past is not brought
 #: back, keys, which only end, and test cases, which decide nothing.
@@ -186,8 +192,8 @@ def test_every_write_of_the_api_is_known_to_this_test() -> None:
         for method in found.methods
         if method != "GET" and found.name
     }
-    # Whoever reports a leaked key has none: `tests/tenants/test_audit.py` looks there.
-    unknown = {one for one in writes - set(API) if one[1] not in NOT_CONFIGURATION | {"key-leaked"}}
+    known = NOT_CONFIGURATION | TOLD_BY_SERVICES
+    unknown = {one for one in writes - set(API) if one[1] not in known}
     assert unknown == set(), "does it configure something? Add it to API or NOT_CONFIGURATION"
     assert set(API) <= writes
 
@@ -219,10 +225,7 @@ def test_writes_that_were_refused_are_not_in_the_log(acme: House, scene: Scene) 
 
 def test_every_page_of_the_admin_is_known_to_this_test() -> None:
     names = {found.name.removeprefix("admin:") for found in addresses("admin/") if found.name}
-    models = tuple(
-        f"{model._meta.app_label}_{model._meta.model_name}_" for model in admin.site._registry
-    )
-    ours = {name for name in names if name.startswith((*models, "prompts_version_"))}
+    ours = {name for name in names if name.startswith(tuple(f"{app}_" for app in APPS))}
     own = {name for name in ours if not name.endswith(tuple(f"_{each}" for each in DJANGOS))}
     # Theirs has the name of an action of ours.
     own |= ours & ACTS
