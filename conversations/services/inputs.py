@@ -150,7 +150,7 @@ def _checked(request: InputRequest, given: Given) -> Given:
     allowed = INPUT_ACTIONS[InputKind(request.kind)]
     if given.action not in allowed:
         named = ", ".join(sorted(allowed))
-        raise _invalid("action", f"The task asks for a {request.kind}: {named}.")
+        raise _invalid("action", f"This asks for one of: {named}.")
     if given.action is InputAction.ANSWER and not given.text:
         raise _invalid("text", "An answer needs at least one visible character.")
     if len(given.text) > settings.ORKESTA_MAX_MESSAGE_CHARS:

@@ -129,6 +129,8 @@ async def test_edited_arguments_have_to_fit_the_tool(shop: House) -> None:
 
 UNFIT = [
     {"action": "answer", "text": "sí"},
+    {"action": "edit"},
+    {"action": "edit", "arguments": None},
     {"action": "dance"},
     {"action": ""},
     {},

@@ -47,3 +47,9 @@ class GivenInputSerializer(Body):
     text = OptionalText(help_text="The answer to a question; with `reject`, the reason.")
     arguments = OptionalObject(help_text="With `edit`: the arguments to call the tool with.")
     by = OptionalText(max_length=200, help_text="Who answers; left out, the name of the key.")
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Arguments that were left out are None: `edit` would else approve a call with none."""
+        given: dict[str, Any] = super().to_internal_value(data)
+        is_given = data.get("arguments") not in (None, "")
+        return given | {"arguments": given["arguments"] if is_given else None}
