@@ -133,3 +133,8 @@ def unseal(row: models.Model, field: str) -> Secret:
     """The secret in `row.field`; empty when none is set. Raises `SecretUnreadable`."""
     stored = getattr(row, field)
     return decrypt(stored, associated=_place(row, field)) if stored else Secret("")
+
+
+def hint_of(secret: str) -> str:
+    """The end of a secret, by which people know it; nothing of a short one."""
+    return secret[-4:] if len(secret) >= 12 else ""

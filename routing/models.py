@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orkesta.crypto import SealedTextField, Secret, seal, unseal
+from orkesta.crypto import SealedTextField, Secret, hint_of, seal, unseal
 from orkesta.ids import uuid7
 from prompts.models import Prompt
 from routing.endpoints import (
@@ -123,7 +123,7 @@ class LLMEndpoint(TenantModel):
     def set_api_key(self, plain: str) -> None:
         """Seal `plain` into this row, which the caller saves. An empty string removes the key."""
         seal(self, "sealed_api_key", plain)
-        self.api_key_hint = plain[-4:] if len(plain) >= 12 else ""
+        self.api_key_hint = hint_of(plain)
 
     @property
     def api_key(self) -> Secret:

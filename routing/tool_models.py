@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orkesta.crypto import SealedTextField, Secret, seal, unseal
+from orkesta.crypto import SealedTextField, Secret, hint_of, seal, unseal
 from orkesta.errors import Invalid
 from orkesta.ids import uuid7
 from routing.endpoints import validate_called_url
@@ -327,8 +327,3 @@ class AgentTool(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.agent_id} {self.tool_id}"
-
-
-def hint_of(secret: str) -> str:
-    """The end of a secret, by which people know it; nothing of a short one."""
-    return secret[-4:] if len(secret) >= 12 else ""
