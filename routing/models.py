@@ -1,4 +1,4 @@
-"""Who answers: LLM endpoints, agents, and the rules that route between them."""
+"""Who answers: agents. The room's other models are found here too."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -6,17 +6,13 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orkesta.crypto import SealedTextField, Secret, hint_of, seal, unseal
+from orkesta.crypto import SealedTextField, Secret, seal, unseal
 from orkesta.ids import uuid7
 from prompts.models import Prompt
-from routing.endpoints import (
-    MAX_FALLBACKS,
-    OFFLINE_URL,
-    validate_called_url,
-    validate_endpoint_url,
-)
+from routing.endpoint_models import LLMEndpoint
+from routing.endpoints import validate_called_url
 from routing.hit_models import RuleDay
-from routing.rules import RuleInvalid, compile_condition, summary
+from routing.rule_models import RoutingRule
 from routing.tool_models import AgentTool, McpServer, Tool
 from routing.vector_models import ExampleVector
 from tenants.history import ConfigHistory
@@ -33,101 +29,6 @@ __all__ = [
     "RuleDay",
     "Tool",
 ]
-
-
-class LLMEndpoint(TenantModel):
-    """An OpenAI-compatible address with its key and the LLM asked there."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=100)
-    base_url = models.CharField(
-        _("base URL"),
-        max_length=500,
-        default=OFFLINE_URL,
-        validators=[validate_endpoint_url],
-        help_text=_("Such as https://api.openai.com/v1; offline:// is the built-in model."),
-    )
-    llm = models.CharField(_("LLM"), max_length=100, default="orkesta-offline")
-    embedding_llm = models.CharField(
-        _("embedding model"),
-        max_length=100,
-        blank=True,
-        help_text=_(
-            "Tells rules with examples what a message means, such as text-embedding-3-small. One"
-            " endpoint of a business has it. Empty: rules compare letters alone."
-        ),
-    )
-    #: Until when a process that makes vectors with it has it to itself.
-    embedding_claimed_until = models.DateTimeField(null=True, editable=False)
-    sealed_api_key = SealedTextField()
-    api_key_hint = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
-    timeout_seconds = models.FloatField(
-        _("timeout in seconds"),
-        default=30.0,
-        validators=[MinValueValidator(0.1), MaxValueValidator(3600)],
-    )
-    is_default = models.BooleanField(
-        _("default"),
-        default=False,
-        help_text=_("Used by agents that name no endpoint, and by the supervisor."),
-    )
-    fallback = models.ForeignKey(
-        "self",
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("fallback endpoint"),
-        help_text=_("Asked when this one fails before it has said anything."),
-    )
-    is_active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-
-    history = ConfigHistory(excluded={"created_at", "embedding_claimed_until"})
-
-    class Meta:
-        verbose_name = _("LLM endpoint")
-        verbose_name_plural = _("LLM endpoints")
-        ordering = ["name"]
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "name"], name="llm_endpoint_name_per_tenant"),
-            models.UniqueConstraint(
-                fields=["tenant"],
-                condition=models.Q(is_default=True),
-                name="llm_endpoint_one_default_per_tenant",
-            ),
-            models.UniqueConstraint(
-                fields=["tenant"],
-                condition=~models.Q(embedding_llm=""),
-                name="llm_endpoint_one_embeds_per_tenant",
-                violation_error_message=_("Another endpoint has an embedding model already."),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def clean(self) -> None:
-        super().clean()
-        seen, row = {self.pk}, self.fallback
-        while row is not None:
-            if row.pk in seen:
-                raise ValidationError({"fallback": _("That endpoint falls back to this one.")})
-            if len(seen) > MAX_FALLBACKS:
-                error = _("At most %(limit)d endpoints can stand in one after another.")
-                params = {"limit": MAX_FALLBACKS}
-                raise ValidationError({"fallback": ValidationError(error, params=params)})
-            seen.add(row.pk)
-            row = row.fallback
-
-    def set_api_key(self, plain: str) -> None:
-        """Seal `plain` into this row, which the caller saves. An empty string removes the key."""
-        seal(self, "sealed_api_key", plain)
-        self.api_key_hint = hint_of(plain)
-
-    @property
-    def api_key(self) -> Secret:
-        return unseal(self, "sealed_api_key")
 
 
 class Agent(TenantModel):
@@ -309,57 +210,3 @@ class Agent(TenantModel):
     @property
     def webhook_secret(self) -> Secret:
         return unseal(self, "sealed_webhook_secret")
-
-
-class RoutingRule(TenantModel):
-    """A condition on the message; rules are tried in order and the first that matches decides."""
-
-    class Kind(models.TextChoices):
-        KEYWORD = "keyword", _("Keywords")
-        EXAMPLES = "examples", _("Example messages")
-        REGEX = "regex", _("Regular expression")
-        INTENT = "intent", _("Intent")
-        CONTEXT = "context", _("Value of the context")
-        TIME = "time", _("Time of day")
-        SESSION = "session", _("State of the conversation")
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=100)
-    position = models.PositiveIntegerField(_("position"), default=0, db_index=True)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.KEYWORD)
-    condition = models.JSONField(
-        _("condition"),
-        default=dict,
-        help_text=_("What each kind takes is described in docs/routing.md."),
-    )
-    intent = models.CharField(_("intent"), max_length=63, blank=True)
-    agent = models.ForeignKey(
-        Agent, on_delete=models.CASCADE, related_name="rules", verbose_name=_("agent")
-    )
-    is_active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-
-    history = ConfigHistory(excluded={"created_at"})
-
-    class Meta:
-        verbose_name = _("routing rule")
-        verbose_name_plural = _("routing rules")
-        ordering = ["position", "created_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "name"], name="routing_rule_name_per_tenant")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def clean(self) -> None:
-        super().clean()
-        try:
-            compile_condition(self.kind, self.condition)
-        except RuleInvalid as exc:
-            raise ValidationError({"condition": str(exc)}) from exc
-
-    @property
-    def summary(self) -> str:
-        """The condition in a few words, for lists."""
-        return summary(self.kind, self.condition)
