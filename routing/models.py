@@ -13,7 +13,8 @@ from routing.endpoint_models import LLMEndpoint
 from routing.endpoints import validate_called_url
 from routing.hit_models import RuleDay
 from routing.rule_models import RoutingRule
-from routing.tool_models import AgentTool, McpServer, Tool
+from routing.server_models import McpServer
+from routing.tool_models import AgentTool, Tool
 from routing.vector_models import ExampleVector
 from tenants.history import ConfigHistory
 from tenants.models import validate_slug

@@ -10,7 +10,8 @@ from conversations.demo.access import shop_token
 from conversations.demo.content import DemoContent
 from orkesta.crypto import SecretUnreadable
 from routing.models import Agent
-from routing.tool_models import AgentTool, McpServer, Tool
+from routing.server_models import McpServer
+from routing.tool_models import AgentTool, Tool
 from routing.tools.offers import apply_offers
 from routing.tools.values import Risk
 from tenants.models import Tenant

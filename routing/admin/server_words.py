@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prompts.diff import TextDiff, diff_texts
 from prompts.tokens import TokenCount, count_tokens
-from routing.tool_models import McpServer, WordsState
+from routing.server_models import McpServer, WordsState
 from routing.tools.server_words import hash_of_words, quoted, quoted_offer
 
 

@@ -6,7 +6,8 @@ from rest_framework import serializers
 
 from orkesta.api.fields import Body, OptionalText, Text
 from routing.models import Agent, McpServer, Tool
-from routing.tool_models import KINDS, RECOVERIES, RISKS, ToolState, WordsState
+from routing.server_models import WordsState
+from routing.tool_models import KINDS, RECOVERIES, RISKS, ToolState
 from routing.tools.openapi import MAX_DOCUMENT_CHARS, MAX_OPERATIONS
 
 

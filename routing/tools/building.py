@@ -9,7 +9,8 @@ from uuid import UUID
 from orkesta.deferred import deferred
 from orkesta.errors import OrkestaError
 from routing.errors import ToolFailed
-from routing.tool_models import AgentTool, McpServer, Tool
+from routing.server_models import McpServer
+from routing.tool_models import AgentTool, Tool
 from routing.tools.builtin import BuiltinCaller, get_builtin
 from routing.tools.http import HttpCaller
 from routing.tools.mcp_target import McpTarget

@@ -17,7 +17,8 @@ from django.utils import timezone
 from orkesta.deferred import deferred
 from orkesta.errors import StateConflict
 from routing.llm.storable import storable
-from routing.tool_models import MAX_DESCRIPTION_CHARS, McpServer, Tool
+from routing.server_models import MAX_DESCRIPTION_CHARS, McpServer
+from routing.tool_models import Tool
 from routing.tools.schema import SchemaInvalid, check_parameters, check_schema, hash_of
 from routing.tools.server_words import compare_words
 from routing.tools.storing import storable_data

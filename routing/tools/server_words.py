@@ -14,7 +14,7 @@ from django.db import transaction
 
 from orkesta.errors import StateConflict
 from routing.llm.storable import storable
-from routing.tool_models import McpServer
+from routing.server_models import McpServer
 from tenants.audit import record
 from tenants.audit_models import AuditAction
 from tenants.services import touch_configuration

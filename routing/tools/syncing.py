@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync
 
 from orkesta.deferred import deferred
 from routing.errors import ToolError
-from routing.tool_models import McpServer
+from routing.server_models import McpServer
 from routing.tools.building import build_target
 from routing.tools.connections import close_connections
 from routing.tools.offers import SyncReport, apply_offers

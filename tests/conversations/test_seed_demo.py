@@ -14,7 +14,8 @@ from conversations.models import Message, Session, Step, Task
 from orkesta.outbound import own_server_allowed
 from prompts.models import PromptVersion
 from routing.models import Agent, LLMEndpoint, RoutingRule
-from routing.tool_models import McpServer, Tool
+from routing.server_models import McpServer
+from routing.tool_models import Tool
 from tenants.authentication import authenticate_key
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.scope import tenant_scope
