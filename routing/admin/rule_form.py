@@ -1,6 +1,6 @@
 """The form of a routing rule: each kind asks for what it needs, in words, not JSON."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -18,11 +18,12 @@ from unfold.widgets import (
 
 from routing.admin.fields import LinesField
 from routing.admin.hours_field import HoursField
+from routing.admin.rule_conditions import condition_of, fields_of, refusal
 from routing.models import Agent, RoutingRule
-from routing.rules import MAX_KEYWORDS, RuleInvalid, compile_condition
+from routing.rules import RuleInvalid, compile_condition
 from routing.rules.context import Operator, read_path
 from routing.rules.conversation import MAX_IDLE_MINUTES, MAX_TURNS
-from routing.rules.examples import DEFAULT_THRESHOLD, MAX_EXAMPLE_CHARS, MAX_EXAMPLES
+from routing.rules.examples import DEFAULT_THRESHOLD
 from tenants.admin.forms import TenantModelForm
 
 _OPERATORS: Final = [
@@ -196,7 +197,10 @@ class RuleForm(TenantModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         condition = self.instance.condition
-        self.initial = {**_shown(condition if isinstance(condition, dict) else {}), **self.initial}
+        self.initial = {
+            **fields_of(condition if isinstance(condition, dict) else {}),
+            **self.initial,
+        }
         # An agent that is gone stays in the rule until somebody takes it out.
         names = {slug: slug for slug in self.initial["session_agents"]}
         names |= dict(Agent.objects.order_by("name").values_list("slug", "name"))
@@ -217,12 +221,12 @@ class RuleForm(TenantModelForm):
         kind = asked.get("kind", "")
         if kind not in FIELDS or any(name in self.errors for name in FIELDS[kind]):
             return asked
-        self.instance.condition = condition = _STORED[kind](asked)
+        self.instance.condition = condition = condition_of(kind, asked)
         self.also_stored.add("condition")
         try:
             compile_condition(kind, condition)
         except RuleInvalid as exc:
-            message = _refusal(kind, condition) or exc.message
+            message = refusal(kind, condition) or exc.message
             self.add_error(FIELDS[kind][0], ValidationError(message, code=exc.code))
         return asked
 
@@ -231,118 +235,3 @@ class RuleForm(TenantModelForm):
         found = errors.update_error_dict({})
         found.pop("condition", None)
         super()._update_errors(ValidationError(found))
-
-
-def _intent_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
-    of = asked.get("intent_of")
-    condition = {"any": asked.get("intents") or []}
-    return {**condition, "of": "previous"} if of == "previous" else condition
-
-
-def _examples_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
-    condition = {
-        "examples": asked.get("examples") or [],
-        "threshold": asked.get("threshold") or DEFAULT_THRESHOLD,
-    }
-    meaning = asked.get("meaning")
-    return condition if meaning is None else {**condition, "meaning": meaning}
-
-
-def _context_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
-    operator, value = asked.get("operator") or Operator.EQUALS.value, asked.get("value") or ""
-    condition = {"path": asked.get("path") or "", "operator": operator}
-    if operator in (Operator.EXISTS, Operator.MISSING):
-        return condition
-    if operator == Operator.ONE_OF:
-        return {**condition, "value": [part.strip() for part in value.split(",") if part.strip()]}
-    return {**condition, "value": value}
-
-
-def _session_condition(asked: Mapping[str, Any]) -> dict[str, Any]:
-    place = asked.get("message_place")
-    given = {
-        "is_first_message": {"first": True, "later": False}.get(str(place)),
-        "min_turns": asked.get("min_turns"),
-        "max_turns": asked.get("max_turns"),
-        "agents": asked.get("session_agents") or None,
-        "min_idle_minutes": asked.get("min_idle_minutes"),
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-_STORED: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    "keyword": lambda asked: {"any": asked.get("keywords") or []},
-    "examples": _examples_condition,
-    "regex": lambda asked: {"pattern": asked.get("pattern") or ""},
-    "intent": _intent_condition,
-    "context": _context_condition,
-    "time": lambda asked: {
-        "windows": asked.get("windows") or [],
-        "outside": bool(asked.get("is_outside")),
-    },
-    "session": _session_condition,
-}
-
-
-#: Named alike in the form and in the condition.
-_SAME: Final = (
-    "examples",
-    "threshold",
-    "meaning",
-    "pattern",
-    "path",
-    "operator",
-    "windows",
-    "min_turns",
-    "max_turns",
-    "min_idle_minutes",
-)
-
-
-def _shown(condition: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the fields for a condition; those of other kinds find nothing of theirs."""
-    first, value = condition.get("is_first_message"), condition.get("value", "")
-    shown = {
-        "keywords": condition.get("any", []),
-        "intents": condition.get("any", []),
-        "intent_of": condition.get("of", "message"),
-        "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
-        "is_outside": condition.get("outside", False),
-        "message_place": "" if first is None else "first" if first else "later",
-        "session_agents": condition.get("agents", []),
-    }
-    return shown | {name: condition[name] for name in _SAME if name in condition}
-
-
-def _refusal(kind: str, condition: Mapping[str, Any]) -> Any:
-    """Why the commonest mistakes are refused, in the language of the page."""
-    nothing = {
-        "keyword": ("any", _("Write at least one keyword.")),
-        "examples": ("examples", _("Write at least one example.")),
-        "regex": ("pattern", _("Write a regular expression.")),
-        "intent": ("any", _("Write at least one intent.")),
-        "context": ("path", _("Write the path of a value.")),
-        "time": ("windows", _("Write at least one time window.")),
-    }
-    if kind == "session":
-        return _("Choose at least one of these.") if not condition else _("These cannot all be.")
-    name, message = nothing[kind]
-    if not condition.get(name):
-        return message
-    if kind == "regex":
-        return None
-    return _too_much(kind, condition)
-
-
-def _too_much(kind: str, condition: Mapping[str, Any]) -> Any:
-    if kind == "keyword" and len(condition["any"]) > MAX_KEYWORDS:
-        return _("These are too many keywords for one rule.")
-    if kind == "examples" and len(condition["examples"]) > MAX_EXAMPLES:
-        return _("These are too many examples for one rule.")
-    if kind == "examples" and max(map(len, condition["examples"])) > MAX_EXAMPLE_CHARS:
-        return _("An example is too long: write it as a customer would.")
-    if kind == "context":
-        return _("The value does not fit the comparison.")
-    if kind == "time":
-        return _("Times go from 00:00 to 24:00, and a window ends after it begins.")
-    return None
