@@ -37,6 +37,8 @@ class Followed:
     cursor: str
     task_id: UUID | None = None
     request_id: str = ""
+    #: From where it is followed, for keys that are bound to networks.
+    address: str | None = None
 
 
 class EventStream:
@@ -57,7 +59,9 @@ class EventStream:
         try:
             with connections.seat() as seat:
                 await take_place(seat, self._followed.owner, self._followed.room)
-                watching = get_key_watch().watch(self._followed.principal, self._watcher.fail)
+                watching = get_key_watch().watch(
+                    self._followed.principal, self._watcher.fail, address=self._followed.address
+                )
                 with watching:
                     async with self._watcher as watcher:
                         while not watcher.is_over:

@@ -25,6 +25,7 @@ from tenants.errors import (
     TicketInvalid,
 )
 from tenants.models import ApiKey
+from tenants.networks import Network, holds, read_networks
 from tenants.principals import Principal, Scope
 from tenants.scope import scopes_disabled
 from tenants.tickets import Grant, TicketName, get_ticket_store
@@ -52,6 +53,11 @@ class Handshake:
     def ticket(self) -> str | None:
         found = [name for name in self.subprotocols if name.startswith(_TICKET_PROTOCOL)]
         return found[0].removeprefix(_TICKET_PROTOCOL) if found else None
+
+    @property
+    def bound_address(self) -> str | None:
+        """What the key's networks have to hold; None with a ticket, which they do not bind."""
+        return self.address if self.ticket is None else None
 
 
 def issue_ticket(
@@ -113,6 +119,12 @@ class Rights:
 
     scopes: frozenset[str]
     agents: frozenset[str]
+    #: From where alone it may be used; none means anywhere.
+    networks: tuple[Network, ...] = ()
+
+    def reach(self, address: str | None) -> bool:
+        """Whether who comes from `address` may go on; None is bound by no network."""
+        return address is None or not self.networks or holds(self.networks, address)
 
 
 def find_rights(key_ids: Collection[UUID]) -> dict[UUID, Rights | OrkestaError]:
@@ -129,7 +141,7 @@ def _rights_of(key: ApiKey | None) -> Rights | OrkestaError:
     fault = _fault_of(key)
     if fault is not None or key is None:
         return fault or KeyRevoked()
-    return Rights(frozenset(key.scopes), frozenset(key.agents))
+    return Rights(frozenset(key.scopes), frozenset(key.agents), read_networks(key.addresses))
 
 
 def _fault_of(key: ApiKey | None) -> OrkestaError | None:

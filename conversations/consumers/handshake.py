@@ -27,7 +27,11 @@ def read_handshake(scope: Mapping[str, Any]) -> Handshake:
         session_id = UUID(named["session"])
     except ValueError:
         raise SessionNotFound from None
-    headers = {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in scope["headers"]}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        # A header that comes twice is a list, as HTTP has it: the last proxy's entry stays last.
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     connected = (scope.get("client") or ("",))[0] or ""
     return Handshake(
         tenant_slug=named["tenant"],

@@ -40,8 +40,10 @@ class Outgoing:
         principal: Principal,
         seat: Seat,
         backlog: Backlog,
+        address: str | None = None,
     ) -> None:
         self.watcher = watcher
+        self._address = address
         self._send, self._principal, self._seat, self._backlog = send, principal, seat, backlog
         #: Seconds after which a client that does not react is given up.
         self._patience = float(
@@ -57,7 +59,7 @@ class Outgoing:
 
     async def run(self) -> None:
         """Send whatever the watcher has, for ever."""
-        with get_key_watch().watch(self._principal, self.watcher.fail):
+        with get_key_watch().watch(self._principal, self.watcher.fail, address=self._address):
             async with self.watcher as watcher:
                 while True:
                     for frame in await watcher.pull():

@@ -61,6 +61,7 @@ class SessionSocket:
         self._request_id = uuid7().hex
         self._cursor = ""
         self._is_closed = False
+        self._address: str | None = None
         self._pace, self._backlog = Pace(), Backlog()
         self._pump: asyncio.Task[None] | None = None
         self._outgoing: Outgoing | None = None
@@ -84,6 +85,7 @@ class SessionSocket:
         try:
             self._cursor = read_cursor(self._scope)
             handshake = read_handshake(self._scope)
+            self._address = handshake.bound_address
             principal = await admit(handshake, self._seat)
         except FORESEEN as exc:
             await self._close_for(translate(exc))
@@ -108,6 +110,7 @@ class SessionSocket:
             principal=principal,
             seat=self._seat,
             backlog=self._backlog,
+            address=self._address,
         )
 
     def _start(self, outgoing: Outgoing) -> None:

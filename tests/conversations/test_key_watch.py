@@ -113,6 +113,36 @@ async def test_who_holds_a_good_key_hears_nothing(
     assert watch._task is None
 
 
+def _bind(principal: Principal, *networks: str) -> None:
+    with tenant_scope(principal.tenant_id):
+        ApiKey.objects.filter(pk=principal.key_id).update(addresses=list(networks))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_comes_from_where_a_key_may_not_be_used_any_more_is_told(
+    acme: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_watch, "CHECK_SECONDS", 0.02)
+    watch, office, cafe, browser = KeyWatch(), Heard(), Heard(), Heard()
+    (key,) = await sync_to_async(_principals)(acme, 1)
+    with (
+        watch.watch(key, office, address="192.0.2.7"),
+        watch.watch(key, cafe, address="198.51.100.9"),
+        watch.watch(key, browser),  # it came with a ticket
+    ):
+        await sync_to_async(_bind)(key, "192.0.2.0/24")
+        async with asyncio.timeout(30):
+            while not cafe.codes:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+        assert (cafe.codes, office.codes, browser.codes) == (["ip_not_allowed"], [], [])
+        await sync_to_async(_revoke)(acme, key)
+        async with asyncio.timeout(30):
+            while not office.codes:
+                await asyncio.sleep(0.02)
+    assert (cafe.codes, browser.codes) == (["ip_not_allowed"], ["key_revoked"])
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_many_sockets_cost_one_query(acme: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_watch, "CHECK_SECONDS", 0.02)

@@ -17,6 +17,7 @@ from conversations.models import Session
 from conversations.watcher import LATEST
 from orkesta.api.endpoint import Endpoint
 from orkesta.api.openapi import problems
+from orkesta.client_address import client_address
 from orkesta.errors import MalformedCursor
 from orkesta.middleware import current_request_id
 from tenants.authentication import principal_of
@@ -113,6 +114,7 @@ def _respond(
         cursor,
         task_id=task_id,
         request_id=current_request_id(),
+        address=client_address(request),
     )
     return StreamingHttpResponse(
         EventStream(followed),
