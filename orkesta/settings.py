@@ -313,6 +313,8 @@ ORKESTA_SOCKETS = "orkesta.asgi.sockets"
 #: How much of a limit is used today, for tenants' pages; the rows live in storeys above.
 ORKESTA_GAUGES = {
     "requests_per_minute": "conversations.gauges.busiest_minute",
+    "requests_per_minute_per_key": "conversations.gauges.busiest_minute_of_a_key",
+    "requests_per_minute_per_session": "conversations.gauges.busiest_minute_of_a_session",
     "requests_per_session": "conversations.gauges.longest_session",
     "max_concurrent_tasks": "conversations.gauges.running_tasks",
     "max_sockets": "conversations.gauges.open_sockets",
@@ -320,6 +322,9 @@ ORKESTA_GAUGES = {
     "max_agents": "routing.gauges.agents",
     "tokens_per_month": "tenants.usage.gauges.tokens",
     "money_per_month": "tenants.usage.gauges.money",
+    "retention_days": "conversations.gauges.days_kept",
+    "features": "conversations.gauges.features_in_use",
+    "allowed_llms": "routing.gauges.llms_in_use",
 }
 ORKESTA_MAX_BODY_BYTES = ENV["ORCHESTRATOR_MAX_BODY_BYTES"]
 ORKESTA_MAX_MESSAGE_CHARS = ENV["ORCHESTRATOR_MAX_MESSAGE_CHARS"]

@@ -1,6 +1,6 @@
 """What a tenant may use: its tier, with the overrides that hold now. Read on every path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -80,7 +80,7 @@ class Allowance:
         return Caps(None if money is None else to_nano(money), self.tokens_per_month)
 
     def has(self, feature: str) -> bool:
-        return not self.features or feature in self.features
+        return is_among(feature, self.features)
 
     def require(self, feature: str) -> None:
         """Raises FeatureNotIncluded."""
@@ -89,7 +89,7 @@ class Allowance:
 
     def may_ask(self, llm: str) -> bool:
         """Whether agents may use this LLM; a name may end in `*`."""
-        return not self.allowed_llms or any(fnmatchcase(llm, name) for name in self.allowed_llms)
+        return is_among(llm, self.allowed_llms)
 
     def today(self, now: datetime | None = None) -> date:
         """The day it is where the tenant is."""
@@ -108,6 +108,13 @@ class Allowance:
         return asked
 
 
+def is_among(name: str, names: Collection[str]) -> bool:
+    """Whether a list of a tier holds the name. One that is empty holds all; its names may end in
+    `*`.
+    """
+    return not names or any(fnmatchcase(name, pattern) for pattern in names)
+
+
 def allowance_of(tenant_id: UUID) -> Allowance:
     """What the tenant may use now; at most a few seconds old. Needs the tenant's scope."""
     known = find_allowance(tenant_id)
@@ -115,11 +122,9 @@ def allowance_of(tenant_id: UUID) -> Allowance:
         return known
     tenant = get_tenant(tenant_id)
     budget = Budget.objects.first() or Budget()
-    limits = {name: getattr(tenant.tier, name) for name in LIMITS}
+    limits = {name: _frozen(getattr(tenant.tier, name)) for name in LIMITS}
     found = Allowance(
         **(limits | _overrides()),
-        features=tuple(tenant.tier.features),
-        allowed_llms=tuple(tenant.tier.allowed_llms),
         time_zone=tenant.time_zone,
         budget=budget.money_per_month,
         is_budget_hard=budget.is_hard,
@@ -130,8 +135,8 @@ def allowance_of(tenant_id: UUID) -> Allowance:
     return found
 
 
-#: The columns of a tier that are plain limits: the first fields of an allowance.
-LIMITS: Final = tuple(field.name for field in fields(Allowance))[:13]
+#: The columns of a tier: the first fields of an allowance.
+LIMITS: Final = tuple(field.name for field in fields(Allowance))[:15]
 
 
 def _prices() -> dict[str, Rates]:
@@ -144,8 +149,16 @@ def _prices() -> dict[str, Rates]:
 
 def _overrides() -> dict[str, Any]:
     holds = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
-    rows = TierOverride.objects.filter(holds).values_list("limit", "value")
-    return {limit: value_of(limit, value) for limit, value in rows}
+    rows = TierOverride.objects.filter(holds).values_list("limit", "value", "names")
+    return {
+        limit: tuple(names) if limit in TierOverride.LISTS else value_of(limit, value)
+        for limit, value, names in rows
+        if value is not None or limit not in TierOverride.BOUNDED
+    }
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def value_of(limit: str, value: Decimal | None) -> Decimal | int | None:

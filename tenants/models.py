@@ -1,8 +1,9 @@
 """Whose house it is: tenants, what their tier allows, and who works for them."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -34,6 +35,10 @@ SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 validate_slug = RegexValidator(
     SLUG_PATTERN, _("Use small letters, digits and hyphens; begin and end with a letter or digit.")
 )
+
+#: A century; dates end somewhere, and who cleans up must be able to say since when.
+MAX_RETENTION_DAYS: Final = 36_500
+MAX_PRIORITY: Final = 10
 
 
 class Tier(models.Model):
@@ -95,11 +100,13 @@ class Tier(models.Model):
         blank=True,
         validators=[MinValueValidator(0)],
     )
-    retention_days = models.PositiveIntegerField(_("retention in days"), default=365)
+    retention_days = models.PositiveIntegerField(
+        _("retention in days"), default=365, validators=[MaxValueValidator(MAX_RETENTION_DAYS)]
+    )
     claim_priority = models.PositiveSmallIntegerField(
         _("priority of tasks"),
         default=5,
-        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PRIORITY)],
         help_text=_(
             "From 1 to 10: its share of the workers. While others wait too, 10 gets twice as many"
             " turns as 5."
@@ -195,6 +202,18 @@ class TierOverride(AllowanceRow):
         KNOWLEDGE = "max_knowledge_megabytes", _("knowledge in megabytes")
         TOKENS = "tokens_per_month", _("tokens per month")
         MONEY = "money_per_month", _("US dollars per month")
+        RETENTION = "retention_days", _("retention in days")
+        PRIORITY = "claim_priority", _("priority of tasks")
+        FEATURES = "features", _("features")
+        LLMS = "allowed_llms", _("allowed LLMs")
+
+    #: Those that are lists of names, and not numbers.
+    LISTS: Final = frozenset({Limit.FEATURES, Limit.LLMS})
+    #: Those that are never unlimited: from how much to how much they go.
+    BOUNDED: Final[dict[str, tuple[int, int]]] = {
+        Limit.RETENTION: (0, MAX_RETENTION_DAYS),
+        Limit.PRIORITY: (1, MAX_PRIORITY),
+    }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     limit = models.CharField(_("limit"), max_length=40, choices=Limit.choices)
@@ -206,6 +225,9 @@ class TierOverride(AllowanceRow):
         blank=True,
         validators=[MinValueValidator(0)],
         help_text=_("Empty: unlimited."),
+    )
+    names = models.JSONField(
+        _("names"), default=list, blank=True, help_text=_("Of a list. None means all.")
     )
     reason = models.CharField(_("reason"), max_length=500)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -231,6 +253,17 @@ class TierOverride(AllowanceRow):
 
     def __str__(self) -> str:
         return self.get_limit_display()
+
+    def clean(self) -> None:
+        super().clean()
+        bounds = self.BOUNDED.get(self.limit)
+        if bounds is None:
+            return
+        lowest, highest = bounds
+        if self.value is None or not lowest <= self.value <= highest:
+            error = _("Write a number from %(lowest)d to %(highest)d.")
+            params = {"lowest": lowest, "highest": highest}
+            raise ValidationError({"value": ValidationError(error, params=params)})
 
 
 class Membership(TenantModel):

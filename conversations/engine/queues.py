@@ -39,12 +39,14 @@ SELECT
     waiting.tenant_id,
     (SELECT count(*) FROM {task} AS task
      WHERE task.status = 'processing' AND task.tenant_id = waiting.tenant_id),
-    tier.claim_priority, tier.max_concurrent_tasks, own.limit, own.value
+    COALESCE(share.value, tier.claim_priority), tier.max_concurrent_tasks, own.limit, own.value
 FROM waiting
 JOIN {tenant} AS tenant ON tenant.id = waiting.tenant_id
 JOIN {tier} AS tier ON tier.id = tenant.tier_id
 LEFT JOIN {override} AS own ON own.tenant_id = tenant.id AND own.limit = 'max_concurrent_tasks'
     AND (own.expires_at IS NULL OR own.expires_at > {now})
+LEFT JOIN {override} AS share ON share.tenant_id = tenant.id AND share.limit = 'claim_priority'
+    AND (share.expires_at IS NULL OR share.expires_at > {now})
 """
 _DIALECTS: Final = {
     "postgresql": {
@@ -67,7 +69,10 @@ def _looking(vendor: str) -> str:
     quote = connection.ops.quote_name
     models = {"task": Task, "tenant": Tenant, "tier": Tier, "override": TierOverride}
     tables = {name: quote(model._meta.db_table) for name, model in models.items()}
-    return _LOOK.format(**_DIALECTS[vendor], **tables).replace("own.limit", f"own.{quote('limit')}")
+    text = _LOOK.format(**_DIALECTS[vendor], **tables)
+    for name in ("own", "share"):
+        text = text.replace(f"{name}.limit", f"{name}.{quote('limit')}")
+    return text
 
 
 def look() -> View:
@@ -81,14 +86,14 @@ def look() -> View:
 def _queue(
     tenant_id: UUID | str,
     num_running: int,
-    weight: int,
+    weight: Decimal | float,
     cap: int | None,
     limited: str | None,
     value: Decimal | float | None,
 ) -> Queue:
     if limited is not None:
         cap = None if value is None else int(value)
-    return Queue(UUID(str(tenant_id)), num_running, max(1, weight), cap)
+    return Queue(UUID(str(tenant_id)), num_running, max(1, int(weight)), cap)
 
 
 def hold(tenant_ids: Collection[UUID]) -> dict[UUID, int]:

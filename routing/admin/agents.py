@@ -30,6 +30,7 @@ from tenants.admin.model_admin import TenantModelAdmin
 from tenants.allowances import allowance_of
 from tenants.audit import record
 from tenants.audit_models import AuditAction
+from tenants.models import Tenant
 from tenants.selectors import get_tenant
 
 
@@ -126,7 +127,11 @@ class AgentForm(TenantModelForm):
         if not self.instance._state.adding:
             return
         limit = allowance_of(self.instance.tenant_id).max_agents
-        if limit is not None and Agent.objects.count() >= limit:
+        if limit is None:
+            return
+        # Two people at once must not both be the last: one waits until the other has saved.
+        list(Tenant.objects.select_for_update(no_key=True).filter(pk=self.instance.tenant_id))
+        if Agent.objects.count() >= limit:
             raise ValidationError(
                 _("Your tier allows %(limit)d agents."), code="limit", params={"limit": limit}
             )

@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from tenants.admin.model_admin import GuardedModelAdmin
+from tenants.admin.preview import PreviewedPages
 from tenants.admin.switch import switch_tenant
-from tenants.models import Membership, Tenant
+from tenants.allowances import LIMITS
+from tenants.models import Membership, Tenant, Tier
 from tenants.scope import scopes_disabled
 from tenants.services import touch_configuration
+from tenants.tier_preview import Blocked, find_above
 
 
 class SuperuserAdmin(GuardedModelAdmin):
@@ -41,7 +44,7 @@ class SuperuserAdmin(GuardedModelAdmin):
 
 
 @admin.register(Tenant)
-class TenantAdmin(SuperuserAdmin):
+class TenantAdmin(PreviewedPages, SuperuserAdmin):
     list_display = ("name", "slug", "tier", "members", "status", "created_at", "enter")
     list_filter = ("is_active", "tier")
     list_select_related = ("tier",)
@@ -77,6 +80,15 @@ class TenantAdmin(SuperuserAdmin):
     def get_urls(self) -> list[URLPattern]:
         switch = self.admin_site.admin_view(switch_tenant)
         return [path("switch/", switch, name="tenants_tenant_switch"), *super().get_urls()]
+
+    def find_blocked(self, form: Any) -> list[Blocked]:
+        """Of another tier: what the tenant uses more of than that one allows, and this one did."""
+        tenant, is_going = form.instance, "tier" in form.changed_data
+        if tenant._state.adding or not tenant.is_active or not is_going:
+            return []
+        old, new = Tier.objects.get(pk=form.initial["tier"]), form.cleaned_data["tier"]
+        names = [name for name in LIMITS if getattr(old, name) != getattr(new, name)]
+        return find_above(tenant, {name: getattr(new, name) for name in names})
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         if not change:

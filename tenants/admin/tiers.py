@@ -4,24 +4,22 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.utils.translation import gettext, ngettext
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from tenants.admin.agreed import AgreedAdmin
 from tenants.admin.businesses import SuperuserAdmin
-from tenants.admin.pages import page_context
+from tenants.admin.forms import TenantModelForm
+from tenants.admin.preview import PreviewedPages
 from tenants.admin_scope import person_of
-from tenants.allowances import Feature
+from tenants.allowances import Feature, value_of
 from tenants.models import Tenant, Tier, TierOverride
 from tenants.services import touch_configuration
-from tenants.tier_preview import Blocked, find_blocked
+from tenants.tier_preview import Blocked, find_above, find_blocked
 
-#: The button of the preview: the changes are wanted although they block somebody.
-CONFIRMED: Final = "_confirmed"
 FEATURE_WORDS: Final = {
     Feature.BATCHES: _("Batches: many requests in one call"),
     Feature.SCHEDULES: _("Schedules: messages that the clock posts"),
@@ -46,19 +44,30 @@ class LinesField(forms.CharField):
         return self.to_python(initial) != self.to_python(data)
 
 
+class FeaturesField(forms.MultipleChoiceField):
+    widget = UnfoldAdminCheckboxSelectMultipleWidget
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Features"),
+            required=False,
+            choices=[(feature.value, words) for feature, words in FEATURE_WORDS.items()],
+            help_text=_("None chosen means all."),
+        )
+
+
+class LLMsField(LinesField):
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Allowed LLMs"),
+            required=False,
+            help_text=_("Names, such as gpt-5-mini or gpt-5*. None means all."),
+        )
+
+
 class TierForm(forms.ModelForm):
-    features = forms.MultipleChoiceField(
-        label=_("Features"),
-        required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        choices=[(feature.value, words) for feature, words in FEATURE_WORDS.items()],
-        help_text=_("None chosen means all."),
-    )
-    allowed_llms = LinesField(
-        label=_("Allowed LLMs"),
-        required=False,
-        help_text=_("Names, such as gpt-5-mini or gpt-5*. None means all."),
-    )
+    features = FeaturesField()
+    allowed_llms = LLMsField()
 
     class Meta:
         model = Tier
@@ -66,15 +75,11 @@ class TierForm(forms.ModelForm):
             "name",
             "slug",
             *TierOverride.Limit.values,
-            "retention_days",
-            "claim_priority",
-            "features",
-            "allowed_llms",
         )
 
 
 @admin.register(Tier)
-class TierAdmin(SuperuserAdmin):
+class TierAdmin(PreviewedPages, SuperuserAdmin):
     form = TierForm
     list_display = (
         "name",
@@ -115,18 +120,9 @@ class TierAdmin(SuperuserAdmin):
         ),
     )
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Before a change that would block a tenant today is saved, it is shown which."""
-        blocked = self._blocked(request, object_id)
-        if blocked:
-            return self._preview(request, blocked)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+    def find_blocked(self, form: Any) -> list[Blocked]:
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        return [] if form.instance._state.adding else find_blocked(form.instance, changes)
 
     def save_model(self, request: HttpRequest, obj: Tier, form: Any, change: bool) -> None:
         """Every tenant on the tier gets the new limits at its next request and task."""
@@ -137,46 +133,61 @@ class TierAdmin(SuperuserAdmin):
         for tenant_id in Tenant.objects.filter(tier=obj).values_list("pk", flat=True):
             touch_configuration(tenant_id)
 
-    def _blocked(self, request: HttpRequest, object_id: str | None) -> list[Blocked]:
-        if request.method != "POST" or object_id is None or CONFIRMED in request.POST:
-            return []
-        tier = self.get_object(request, object_id)
-        form = self.get_form(request, tier, change=True)(request.POST, instance=tier)
-        if not form.is_valid():
-            return []
-        return find_blocked(tier, {name: form.cleaned_data[name] for name in form.changed_data})
 
-    def _preview(self, request: HttpRequest, blocked: list[Blocked]) -> HttpResponse:
-        num = len({row.tenant.pk for row in blocked})
-        title = ngettext(
-            "%d tenant is above the new limit and would be blocked today",
-            "%d tenants are above the new limit and would be blocked today",
-            num,
-        )
-        context = {
-            **page_context(self, request, gettext("Preview")),
-            "headline": title % num,
-            "blocked": blocked,
-            "confirmed": CONFIRMED,
-            "posted": [
-                (name, value)
-                for name, values in request.POST.lists()
-                if name != "csrfmiddlewaretoken"
-                for value in values
-            ],
-        }
-        return TemplateResponse(request, "orkesta/tenants/tier_preview.html", context)
+class TierOverrideForm(TenantModelForm):
+    """A number, or a list of names: which, follows from the limit."""
+
+    features = FeaturesField()
+    allowed_llms = LLMsField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.limit in TierOverride.LISTS:
+            self.initial.setdefault(self.instance.limit, self.instance.names)
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        limit = asked.get("limit", "")
+        is_list = limit in TierOverride.LISTS
+        names = list(asked.get(limit) or []) if is_list else []
+        if is_list:
+            asked["value"] = None
+        if self.instance.value != asked.get("value"):
+            self.also_stored.add("value")
+        if self.instance.names != names:
+            self.also_stored.add("names")
+        self.instance.names = names
+        return asked
 
 
 @admin.register(TierOverride)
-class TierOverrideAdmin(AgreedAdmin):
+class TierOverrideAdmin(PreviewedPages, AgreedAdmin):
+    form = TierOverrideForm
     list_display = ("shown_limit", "shown_value", "reason", "expires_at", "created_by")
     list_select_related = ("created_by",)
     empty_icon, empty_text = (
         "tune",
         _("The limits are those of the tier. An override changes one of them, for a reason."),
     )
-    fieldsets = ((None, {"fields": (("limit", "value"), "reason", "expires_at")}),)
+    conditional_fields = {
+        "value": " && ".join(f"limit != '{name}'" for name in sorted(TierOverride.LISTS)),
+        **{str(name): f"limit == '{name}'" for name in TierOverride.LISTS},
+    }
+
+    def get_fieldsets(self, request: HttpRequest, obj: TierOverride | None = None) -> Any:
+        # Who only reads sees columns, and no fields that there are for writing.
+        may_write = self.has_change_permission(request, obj)
+        lists = ("features", "allowed_llms") if may_write else ("names",)
+        return ((None, {"fields": (("limit", "value"), *lists, "reason", "expires_at")}),)
+
+    def find_blocked(self, form: Any) -> list[Blocked]:
+        asked = form.cleaned_data
+        limit = asked["limit"]
+        if asked["expires_at"] is not None and asked["expires_at"] <= timezone.now():
+            return []
+        is_list = limit in TierOverride.LISTS
+        allowed = form.instance.names if is_list else value_of(limit, asked["value"])
+        return find_above(form.instance.tenant, {limit: allowed}, has_overrides=False)
 
     def save_model(self, request: HttpRequest, obj: TierOverride, form: Any, change: bool) -> None:
         if not change:
@@ -190,4 +201,6 @@ class TierOverrideAdmin(AgreedAdmin):
 
     @display(description=_("value"))
     def shown_value(self, override: TierOverride) -> Any:
+        if override.limit in TierOverride.LISTS:
+            return ", ".join(override.names) or _("all")
         return _("unlimited") if override.value is None else f"{override.value.normalize():f}"

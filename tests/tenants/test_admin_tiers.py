@@ -45,10 +45,10 @@ def test_a_change_that_would_block_tenants_is_shown_before_it_is_saved(
 
 def test_a_change_that_blocks_nobody_is_saved_at_once(acme: House) -> None:
     tier = acme.tenant.tier
-    change = form_of(tier, max_agents=2, features=["batches"], allowed_llms="gpt-5*\n\nfake-1")
+    change = form_of(tier, max_agents=2, features=["batches"], allowed_llms="gpt-5*\n\norkesta-*")
     assert root().post("tenants_tier_change", tier.pk, **change).status_code == 302
     tier.refresh_from_db()
-    assert (tier.features, tier.allowed_llms) == (["batches"], ["gpt-5*", "fake-1"])
+    assert (tier.features, tier.allowed_llms) == (["batches"], ["gpt-5*", "orkesta-*"])
 
 
 def test_a_tenant_with_an_override_is_not_meant(acme: House) -> None:
