@@ -23,6 +23,7 @@ FILLERS: Final = frozenset({
 })  # fmt: skip
 
 _WORD = re.compile(r"\d+/\d+|\d+|[a-z]+")
+_SOFT_C = re.compile(r"c(?=[ei])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,13 @@ def _likeness(word: str, other: str) -> float:
 
 
 def _words(text: str) -> list[str]:
-    """Words without accents, plural endings and fillers; fractions whole."""
+    """Words by ear («tuvo» is «tubo»), without accents, plural endings and fillers; fractions
+    whole.
+    """
     folded = unicodedata.normalize("NFKD", text.casefold().replace("½", "1/2"))
     plain = "".join(c for c in folded if not unicodedata.combining(c)).replace("\u2044", "/")
-    return [_singular(word) for word in _WORD.findall(plain) if word not in FILLERS]
+    heard = _SOFT_C.sub("s", plain.replace("v", "b").replace("z", "s"))
+    return [_singular(word) for word in _WORD.findall(heard) if word not in FILLERS]
 
 
 def _singular(word: str) -> str:

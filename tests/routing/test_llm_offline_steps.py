@@ -122,7 +122,7 @@ async def test_an_order_whose_link_fails_is_told_with_the_failure(shop: Shop) ->
 async def test_what_the_store_does_not_have_is_not_made_up(shop: Shop) -> None:
     answer = await shop.say("do you sell bicycles?")
     assert shop.called == [(SEARCH.name, {"query": "bicycles"})]
-    assert "no results" in answer
+    assert "I cannot find “bicycles”" in answer
 
 
 async def test_a_conversation_is_not_handed_on_by_words_alone(shop: Shop) -> None:

@@ -11,8 +11,8 @@ from jsonschema.exceptions import SchemaError
 
 from routing.llm.offline.briefing import Briefing, read_briefing
 from routing.llm.offline.catalogue import Catalogue, Mention, catalogue_of
-from routing.llm.offline.dialogue import basket_after
-from routing.llm.offline.knowledge import learned, proposed
+from routing.llm.offline.dialogue import basket_after, is_no, is_order
+from routing.llm.offline.knowledge import learned, proposed, still_proposed
 from routing.llm.offline.language import Language, language_of
 from routing.llm.offline.turns import Asked, Outcome, Role, Turn, outcomes_in, since_user
 
@@ -100,10 +100,14 @@ class Conversation:
 
     @property
     def proposal(self) -> tuple[Mention, ...]:
-        """The offer that the user answers to: the lines of what was said last before."""
+        """The offer that the user answers to: the lines of what was said last before, or, for who
+        says clearly that it is an order, of what was said a little earlier.
+        """
         for position in range(len(self.turns) - 1, -1, -1):
             if self.turns[position].role == "user":
-                return proposed(self.turns[:position])
+                before = self.turns[:position]
+                found = proposed(before)
+                return found or (still_proposed(before, is_no) if is_order(self.last_text) else ())
         return ()
 
     @property

@@ -8,7 +8,7 @@ from typing import Final
 from routing.llm.offline.lexicon import INTENTS, ORDER, PRODUCT, Intent
 from routing.llm.offline.quantities import pieces_of
 from routing.llm.offline.synonyms import is_thing
-from routing.llm.offline.words import overlap, root, spaced, words
+from routing.llm.offline.words import by_ear, overlap, root, spaced, words
 
 STRONG: Final = 1.0
 WEAK: Final = 0.4
@@ -47,18 +47,18 @@ def _with_things(text: str, weights: dict[str, float]) -> dict[str, float]:
 def _pattern(cues: Sequence[str]) -> re.Pattern[str]:
     longest_first = sorted(cues, key=lambda cue: -len(cue))
     parts = [
-        re.escape(" ".join(words(cue))) + ("s?" if len(cue) <= SHORT_CUE else r"\w*")
+        re.escape(by_ear(" ".join(words(cue)))) + ("s?" if len(cue) <= SHORT_CUE else r"\w*")
         for cue in longest_first
     ]
     return re.compile(rf"(?<= )(?:{'|'.join(parts)})(?= )")
 
 
 def _count(cues: tuple[str, ...], said: str) -> int:
-    return len({found.group() for found in _pattern(cues).finditer(said)})
+    return len({found.group() for found in _pattern(cues).finditer(by_ear(said))})
 
 
 def has_cue(cues: tuple[str, ...], text: str) -> bool:
-    return _pattern(cues).search(spaced(text)) is not None
+    return _pattern(cues).search(by_ear(spaced(text))) is not None
 
 
 def _nearest_seed(intent: Intent, letters: frozenset[str]) -> float:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -17,6 +17,8 @@ from routing.llm.offline.words import words
 
 MAX_DEPTH: Final = 6
 MAX_PRODUCTS: Final = 200
+#: Turns after an offer, within which it stands.
+MAX_BETWEEN: Final = 6
 QUANTITY_KEYS: Final = vocabulary("cantidad quantity qty piezas pieces")
 CURRENCY_KEYS: Final = vocabulary("moneda currency divisa")
 #: Currencies whose amounts people write with a dollar sign before them.
@@ -86,7 +88,22 @@ def proposed(turns: Sequence[Turn]) -> tuple[Mention, ...]:
     """The lines of the offer that the assistant's last words put to the customer; empty when they
     put none: an order that is made is no question.
     """
-    last = next((turn.text for turn in reversed(turns) if _is_said(turn)), "")
+    return _put_to(next((turn.text for turn in reversed(turns) if _is_said(turn)), ""))
+
+
+def still_proposed(turns: Sequence[Turn], is_end: Callable[[str], bool]) -> tuple[Mention, ...]:
+    """The lines of the last offer, when only little was said since, nothing of it counted, and no
+    words of the user's were the end of it.
+    """
+    for turn in [*reversed(turns)][:MAX_BETWEEN]:
+        if turn.role == "user" and is_end(turn.text):
+            return ()
+        if _is_said(turn) and _COUNTED.search(turn.text):
+            return _put_to(turn.text)
+    return ()
+
+
+def _put_to(last: str) -> tuple[Mention, ...]:
     if "?" not in last.rpartition(" = ")[2]:
         return ()
     return tuple(

@@ -9,7 +9,7 @@ Language = Literal["es", "en"]
 
 SPANISH: Final = vocabulary(
     """
-    el la los las un una unos unas de del que y o en es son con por para al su sus mi mis tu
+    a el la los las un una unos unas de del que y o en es son con por para al su sus mi mis tu
     tus me te se nos lo le les no si como cuanto cuanta cuantos cuantas cuando donde quien
     cual quiero necesito tienen tienes tiene hay hola buenas buenos gracias favor precio
     puedo puede quisiera dame busco cuesta vale pedido pago pagar factura hora abren cierran

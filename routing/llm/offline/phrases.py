@@ -44,6 +44,7 @@ class Phrases:
     listing: str
     and_more: str
     no_person: str
+    no_cancelling: str
     unknown: str
     puzzled: str
     tool_result: str
@@ -93,6 +94,7 @@ SPANISH: Final = Phrases(
     not_found="No encuentro «{what}» en el catálogo.",
     listing="Esto es parte de lo que manejamos:",
     and_more="… y {count} más.",
+    no_cancelling="Yo no puedo cancelar un pedido que ya quedó registrado.",
     no_person="Yo no puedo comunicarte con una persona desde aquí.",
     puzzled="Perdona, no te entendí.",
     unknown="De eso no tengo información.",
@@ -142,6 +144,7 @@ ENGLISH: Final = Phrases(
     not_found="I cannot find “{what}” in the catalogue.",
     listing="This is part of what we carry:",
     and_more="… and {count} more.",
+    no_cancelling="I cannot cancel an order that is already placed.",
     no_person="I cannot put you through to a person from here.",
     puzzled="Sorry, I did not understand that.",
     unknown="I have no information about that.",

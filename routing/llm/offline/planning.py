@@ -34,7 +34,7 @@ from routing.llm.offline.tools import (
     score,
 )
 from routing.llm.offline.turns import Outcome
-from routing.llm.offline.vocabulary import FILLERS
+from routing.llm.offline.vocabulary import CONTAINERS, DOINGS, FILLERS
 from routing.llm.offline.words import root
 
 #: One message sets off so many calls at most, and so many at once.
@@ -109,6 +109,8 @@ def _is_wanted(tool: Tool, talk: Conversation) -> bool:
     fields = tool.parameters.get("properties") or {}
     usual = [field.get("default") for field in fields.values()] + [talk.briefing.customer]
     says_which = any(value not in usual for value in found.values())
+    if _is_told(talk) and is_search(tool):
+        return _names_thing(talk.last_text)
     if _is_told(talk):
         return says_which and "?" in talk.last_text
     return says_which or not fields or bool(tool.parameters.get("required"))
@@ -191,11 +193,17 @@ def _queries(talk: Conversation, *, has_listed: bool = True) -> list[str]:
         if query:
             queries.append(query)
     fresh = [query for query in queries if not (listed and talk.catalogue.mentions(query))]
-    return list(dict.fromkeys(fresh))
+    return [_of_whom(query, talk) for query in dict.fromkeys(fresh)]
+
+
+def _of_whom(query: str, talk: Conversation) -> str:
+    """`query`, or what was spoken of last where it names only what goods come in."""
+    is_vague = CONTAINERS.issuperset(query.split()) and talk.basket_before
+    return talk.basket_before[-1].product.sku if is_vague else query
 
 
 def _query(piece: Piece, *, is_first: bool) -> str:
-    kept = [word for word in piece.words if word not in FILLERS]
+    kept = [word for word in piece.words if word not in FILLERS | DOINGS]
     names = any(is_thing(root(word)) for word in kept)
     if not any(word[0].isalpha() and len(word) > 1 for word in kept):
         return ""

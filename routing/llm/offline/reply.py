@@ -1,6 +1,6 @@
 """What the offline model answers to a conversation, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from routing.llm.offline import offers
@@ -15,12 +15,15 @@ from routing.llm.offline.language import Language
 from routing.llm.offline.lexicon import GREETING, HUMAN, INTENTS, ORDER, PRODUCT
 from routing.llm.offline.phrases import PHRASES, Phrases
 from routing.llm.offline.quantities import pieces_of
-from routing.llm.offline.results import fault_of, summary
+from routing.llm.offline.results import fault_of, is_empty, summary
+from routing.llm.offline.synonyms import head_of
 from routing.llm.offline.telling import told
-from routing.llm.offline.vocabulary import FILLERS, cues
+from routing.llm.offline.vocabulary import CONTAINERS, FILLERS, cues, vocabulary
 from routing.llm.offline.words import words
 
 MAX_TOPICS: Final = 4
+#: What tools call the words that they look for.
+QUERY_KEYS: Final = vocabulary("consulta busqueda query search q term termino texto")
 MAX_EXAMPLES: Final = 3
 
 LISTING: Final = cues(
@@ -30,6 +33,12 @@ LISTING: Final = cues(
     """
 )
 THANKS: Final = cues("gracias | adios | hasta luego | nos vemos | thank | thanks | bye")
+CANCELLING: Final = cues(
+    """
+    cancela mi | cancela el | cancelar mi | cancelar el | cancelar un | cancelen | cancel my |
+    cancel the | cancel an
+    """
+)
 CONTACTS: Final = cues(
     """
     telefono | contacto | whatsapp | correo | ubicacion | direccion | phone | contact |
@@ -50,13 +59,35 @@ def reply(talk: Conversation) -> str:
 
 def _of_outcomes(talk: Conversation, said: Phrases) -> str:
     """What tools have found and done: an order, a quote, products; anything else field by field."""
+    missing = _missing(talk, said)
     bills = told(talk, said)
     if bills:
-        return bills
+        return "\n".join(filter(None, [missing, bills]))
     found = [one.product for outcome in talk.outcomes for one in listed_in(value_of(outcome.text))]
     if found and not any(fault_of(outcome.text) for outcome in talk.outcomes):
-        return _about_products(talk, said) or offers.choice(found, said)
+        answer = _about_products(talk, said) or offers.choice(found, said)
+        return "\n".join(filter(None, [missing, answer]))
+    if missing and not found:
+        return " ".join(filter(None, [missing, offered(talk.briefing, said), said.ask]))
     return summary([outcome.text for outcome in talk.outcomes], said)
+
+
+def _missing(talk: Conversation, said: Phrases) -> str:
+    """What was looked up in vain, by no other name either; empty when everything was found."""
+    found: dict[str, bool] = {}
+    names: dict[str, str] = {}
+    for outcome in talk.outcomes:
+        arguments = value_of(outcome.arguments)
+        given = arguments.items() if isinstance(arguments, Mapping) else ()
+        texts = [str(value) for key, value in given if key in QUERY_KEYS]
+        if len(texts) != 1 or fault_of(outcome.text):
+            continue
+        if CONTAINERS.issuperset(texts[0].split()):
+            continue
+        thing = " ".join(head_of(word) for word in texts[0].split())
+        names.setdefault(thing, texts[0])
+        found[thing] = found.get(thing, False) or not is_empty(outcome.text)
+    return " ".join(said.not_found.format(what=names[thing]) for thing in found if not found[thing])
 
 
 def _about_products(talk: Conversation, said: Phrases) -> str:
@@ -112,11 +143,14 @@ def _about_the_rest(talk: Conversation, said: Phrases) -> str:
     if not weights[intent] or intent == GREETING.name:
         return _greeting(talk, said, is_understood=bool(weights[intent]))
     if intent == HUMAN.name:
-        return _no_person(talk.briefing, said)
+        return _no_person(talk.briefing, said, said.no_person)
+    if has_cue(CANCELLING, text):
+        return _no_person(talk.briefing, said, said.no_cancelling)
     is_counted = any(piece.is_explicit for piece in pieces_of(text))
     if talk.briefing.products and (intent == PRODUCT.name or is_counted):
         return _not_found(talk, said)
-    opening = "" if intent == ORDER.name else said.unknown
+    names_nothing = FILLERS.issuperset(words(text))
+    opening = "" if intent == ORDER.name or names_nothing else said.unknown
     question = said.ask_by_intent.get(intent, said.ask)
     labels = next(one.labels for one in INTENTS if one.name == intent)
     help_offered = offered(talk.briefing, said, about=labels)
@@ -179,9 +213,9 @@ def _distinct_names(briefing: Briefing) -> list[str]:
     return [by_first_word[first] for first in list(firsts)[:MAX_EXAMPLES]]
 
 
-def _no_person(briefing: Briefing, said: Phrases) -> str:
+def _no_person(briefing: Briefing, said: Phrases, opening: str) -> str:
     contacts = [fact for fact in briefing.facts if has_cue(CONTACTS, fact.key)]
-    return " ".join(filter(None, [said.no_person, _told(contacts), offered(briefing, said)]))
+    return " ".join(filter(None, [opening, _told(contacts), offered(briefing, said)]))
 
 
 def _not_found(talk: Conversation, said: Phrases) -> str:

@@ -32,6 +32,14 @@ def fault_of(result: str) -> str:
     return str(value)[found.end() :].strip()[:MAX_TEXT] if found else ""
 
 
+def is_empty(result: str) -> bool:
+    """True for a result that is a list of nothing, or an object around one."""
+    value = value_of(result)
+    if isinstance(value, Mapping) and len(value) == 1:
+        [value] = value.values()
+    return isinstance(value, list) and not value
+
+
 def _reason(error: Any) -> str:
     """The sentence in an error, which may be an object that holds one."""
     if isinstance(error, Mapping):

@@ -43,6 +43,22 @@ FILLERS: Final = vocabulary(
     """
 )
 
+#: What somebody wants done, and what goods come in: these name no goods.
+DOINGS: Final = vocabulary(
+    """
+    ponle ponme quita quitale quitame cambia cambiale cambialo cambiar deja dejalo dejame
+    cotiza cotizar cotizame cotizacion confirmo confirma confirmar cancela cancelar agregar
+    sumale echame surteme urgente urge domicilio envio envios pedido pedir nomas porfa queda
+    quedan quedaran necesitaba nesecito make change confirm cancel quote left
+    """
+)
+CONTAINERS: Final = vocabulary(
+    """
+    bulto bultos saco sacos costal costales bolsa bolsas caja cajas cubeta cubetas bote botes
+    rollo rollos bag bags box boxes bucket buckets roll rolls
+    """
+)
+
 #: What shops sell, by its other names; every word stands for the others of its line.
 THINGS: Final = families(
     """

@@ -11,6 +11,7 @@ from routing.words import fold
 ALIKE: Final = 0.7
 
 _TOKEN = re.compile(r"\d+/\d+|\d+(?:[.,]\d+)*|[^\W\d_]+|[,;.!?\n]")
+_SOFT_C = re.compile(r"c(?=[ei])")
 _PLURAL = re.compile(r"(?<=[aeioubdfghklmnprt])s$")
 
 
@@ -34,12 +35,23 @@ def spaced(text: str) -> str:
     return f" {' '.join(words(text))} "
 
 
+def by_ear(text: str) -> str:
+    """`text` (folded) with one letter for those that sound the same, so that «nesecito» and
+    «necesito», «tuvo» and «tubo» are equal. As long as `text`.
+    """
+    return _SOFT_C.sub("s", text.replace("v", "b").replace("z", "s"))
+
+
 @lru_cache(maxsize=16_384)
 def root(word: str) -> str:
-    """`word` (folded) without the endings of number and gender.
+    """`word` (folded) by ear, without the endings of number and gender.
 
     «tubos» and «tubo», «blancas» and «blanco», «luces» and «luz», «colores» and «color» are equal.
     """
+    return by_ear(_stem(word))
+
+
+def _stem(word: str) -> str:
     if word[0].isdigit() or len(word) < 4:
         return word
     if word.endswith("ces"):
