@@ -5,23 +5,12 @@ when the row says that somebody else owns the task, or that it is terminal, noth
 `LeaseLost` is raised.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, Final
+from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import (
-    BigIntegerField,
-    CharField,
-    IntegerField,
-    QuerySet,
-    TextField,
-    UUIDField,
-)
-from django.db.models.functions import Now
+from django.db import transaction
 from django.utils import timezone
 
 from conversations.batch_count import note_end
@@ -32,74 +21,25 @@ from conversations.engine.charging import write_usage
 from conversations.engine.claims import Claim
 from conversations.engine.dispatch import dispatch_on_commit
 from conversations.engine.facts import Outcome, answer_id
+from conversations.engine.fence import holds, holds_to_begin, must_hold, obey_wish, usual_fence
+from conversations.engine.numbering import (
+    hold_and_take_numbers,
+    numbering_of,
+    place_of,
+    take_numbers_of,
+)
 from conversations.engine.state import StepRecord
 from conversations.engine.step_rows import write_steps
-from conversations.errors import LeaseLost
-from conversations.event_log import (
-    PLAIN,
-    Fact,
-    Place,
-    append,
-    find_numbers,
-    number_and_write,
-    numbering,
-    take_numbers,
-    write,
-)
+from conversations.event_log import Fact, append, number_and_write, take_numbers, write
 from conversations.input_models import InputRequest
 from conversations.models import Message, Task
-from conversations.states import TERMINAL, StepKind, StepStatus, TaskStatus, Wanted, may_move
-from orkesta.database import update_returning
-from orkesta.errors import StateConflict
+from conversations.states import TERMINAL, StepKind, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Nth, Param, collecting, inserting_together
+from orkesta.statements import Nth, collecting, inserting_together
 from routing.hits import note_hit
-from routing.models import Agent
-from routing.snapshot import known_version
-from tenants.statements import TenantStatement, insert, provided, update
-
-logger = logging.getLogger(__name__)
+from tenants.statements import insert
 
 Ending = Finish | GiveUp
-
-
-def _undisturbed() -> QuerySet[Task]:
-    """The task of a claim, as long as the claim holds and nobody wants anything of it."""
-    return Task.objects.filter(
-        pk=Param("task_id", UUIDField()),
-        attempt=Param("attempt", IntegerField()),
-        status=TaskStatus.PROCESSING,
-        wanted=Wanted.NOTHING,
-    )
-
-
-_NUM_STEPS: Final = Param("num_steps", IntegerField())
-_GOES_ON: Final = update(
-    _undisturbed, lambda: {"num_steps": _NUM_STEPS, "num_crashes": 0}, returning=["id"]
-)
-#: A call that is begun is no progress yet: one that kills its process has to be found out.
-_BEGINS: Final = update(_undisturbed, lambda: {"num_steps": _NUM_STEPS}, returning=["id"])
-_COMPLETES: Final = update(
-    _undisturbed,
-    lambda: _changes(Outcome(TaskStatus.COMPLETED), 0) | {"num_steps": _NUM_STEPS},
-    returning=["id"],
-)
-#: The agent that was routed to has the conversation from now on.
-_HANDING_OVER: Final = numbering(
-    lambda: {
-        "active_agent": Agent.objects.filter(slug=Param("slug", CharField())).values("pk")[:1],
-        "last_intent": Param("intent", CharField()),
-    }
-)
-_HANDED_OFF: Final = numbering(
-    lambda: {"active_agent": Agent.objects.filter(slug=Param("slug", CharField())).values("pk")[:1]}
-)
-_SUMMARISING: Final = numbering(
-    lambda: {
-        "summary": Param("text", TextField()),
-        "summary_turn": Param("turn", BigIntegerField()),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +67,18 @@ def record(
     hold_parent(claim.parent_id)
     outcome = None if then is None else _ended(then)
     count = num_steps or steps[-1].number
-    place, last = _place(claim), steps[-1]
+    place, last = place_of(claim), steps[-1]
     told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
     first = _record_at_once(claim, steps, told, answer, outcome=outcome, num_steps=count)
     if first is not None:
         return _recorded(claim, last, outcome, last_seq=first + len(told) - 1)
-    first = _hold_and_take_numbers(claim, outcome, count, len(told), last)
+    first = hold_and_take_numbers(claim, outcome, count, len(told), last)
     if first is None:
-        obeyed = _obey_wish(claim, outcome, count)
+        obeyed = obey_wish(claim, outcome, count)
         if obeyed != outcome:
             outcome = obeyed
             told, answer = _tell(claim, steps, then, outcome, is_first=is_first)
-        first = _take_numbers(claim, len(told), last)
+        first = take_numbers_of(claim, len(told), last)
     write_steps(claim, steps)
     if answer is not None:
         _keep_answer(claim, answer[0], seq=first + answer[1])
@@ -158,20 +98,20 @@ def _record_at_once(
     """The usual: the claim holds, nobody wants anything, and there are new rows only. On PostgreSQL
     that is one statement. None, and nothing is written, when it is not so.
     """
-    is_usual = outcome is None or outcome == Outcome(TaskStatus.COMPLETED)
-    if not is_usual or claim.is_branch or any(step.is_begun for step in steps):
+    fence = usual_fence(outcome)
+    if fence is None or claim.is_branch or any(step.is_begun for step in steps):
         return None
     with collecting() as rows:
         write_steps(claim, steps)
         if answer is not None:
             _keep_answer(claim, answer[0], seq=Nth(answer[1]))
-    by, more = _numbering(claim, steps[-1])
+    by, more = numbering_of(claim, steps[-1])
     return number_and_write(
-        _place(claim),
+        place_of(claim),
         told,
         rows,
         by=by,
-        fence=_GOES_ON if outcome is None else _COMPLETES,
+        fence=fence,
         task_id=claim.task_id,
         attempt=claim.attempt,
         num_steps=num_steps,
@@ -218,8 +158,8 @@ def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> 
     """
     hold_parent(claim.parent_id)
     outcome = None
-    if not _BEGINS(task_id=claim.task_id, attempt=claim.attempt, num_steps=num_steps):
-        outcome = _obey_wish(claim, None, num_steps)
+    if not holds_to_begin(claim, num_steps):
+        outcome = obey_wish(claim, None, num_steps)
     told = [] if outcome else [facts.tool_called(claim, step)]
     if is_first:
         told.insert(0, facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
@@ -228,7 +168,7 @@ def begin(claim: Claim, step: StepRecord, *, is_first: bool, num_steps: int) -> 
     else:
         told.extend(facts.ending(claim, outcome))
         _note_end(claim, outcome)
-    events = append(_place(claim), told)
+    events = append(place_of(claim), told)
     return Recorded(outcome, last_seq=events[-1].seq)
 
 
@@ -241,8 +181,8 @@ def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool
     hold_parent(claim.parent_id)
     waiting = Outcome(TaskStatus.INPUT_REQUIRED, request.kind)
     outcome: Outcome | None = waiting
-    if not _holds(claim, waiting, step.number):
-        outcome = _obey_wish(claim, waiting, step.number)
+    if not holds(claim, waiting, step.number):
+        outcome = obey_wish(claim, waiting, step.number)
     told = []
     if is_first:
         told.append(facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
@@ -251,7 +191,7 @@ def ask(claim: Claim, step: StepRecord, request: InputRequest, *, is_first: bool
         insert([request])
         told.append(facts.input_required(claim, request))
     told.extend(facts.ending(claim, outcome or waiting))
-    append(_place(claim), told)
+    append(place_of(claim), told)
     _note_end(claim, outcome)
     return outcome or waiting
 
@@ -264,23 +204,23 @@ def fork(claim: Claim, step: StepRecord, *, is_first: bool) -> Outcome:
     """
     waiting = Outcome(TaskStatus.WAITING)
     outcome: Outcome | None = waiting
-    if not _holds(claim, waiting, step.number):
-        outcome = _obey_wish(claim, waiting, None)
+    if not holds(claim, waiting, step.number):
+        outcome = obey_wish(claim, waiting, None)
     told = []
     if is_first:
         told.append(facts.status_changed(claim, Outcome(TaskStatus.PROCESSING)))
     if outcome != waiting:
         told.extend(facts.ending(claim, outcome or waiting))
-        append(_place(claim), told)
+        append(place_of(claim), told)
         _note_end(claim, outcome)
         return outcome or waiting
     place, parent = len(told), Task.objects.get(pk=claim.task_id)
     told += [*branching.begun(claim, step), branching.waiting(claim, step)]
-    first = take_numbers(_place(claim), len(told))
+    first = take_numbers(place_of(claim), len(told))
     branches = branching.branches_of(parent, step, first=first + place)
     insert(branches)
     write_steps(claim, [step])
-    write(_place(claim), told, first=first)
+    write(place_of(claim), told, first=first)
     for branch in branches:
         dispatch_on_commit(branch.id, priority=branch.priority)
     failpoint(Failpoint.BRANCHES_WRITTEN)
@@ -292,15 +232,14 @@ def fork(claim: Claim, step: StepRecord, *, is_first: bool) -> Outcome:
 def settle(claim: Claim, outcome: Outcome, *, step: StepRecord | None = None) -> None:
     """End the task, or hand it back to the queue, with the step that was interrupted, if any."""
     hold_parent(claim.parent_id)
-    if not _fence(claim, _changes(outcome, step.number if step else None)):
-        raise _fenced(claim)
+    must_hold(claim, outcome, step.number if step else None)
     told = facts.ending(claim, outcome)
     if step is not None:
         write_steps(claim, [step])
         told = [*facts.of_step(claim, step), *told]
     else:
         write_usage(claim)
-    append(_place(claim), told)
+    append(place_of(claim), told)
     _note_end(claim, outcome)
 
 
@@ -310,10 +249,9 @@ def finish(claim: Claim, ending: Ending) -> None:
     """End a task whose last step had been recorded without its ending."""
     hold_parent(claim.parent_id)
     outcome = _ended(ending)
-    if not _fence(claim, _changes(outcome, None)):
-        raise _fenced(claim)
+    must_hold(claim, outcome, None)
     told = facts.ending(claim, outcome)
-    place = _place(claim)
+    place = place_of(claim)
     if isinstance(ending, Finish):
         told = [*facts.said(claim, ending), *told]
     first = take_numbers(place, len(told))
@@ -321,10 +259,6 @@ def finish(claim: Claim, ending: Ending) -> None:
         _keep_answer(claim, ending, seq=first)
     write(place, told, first=first)
     _note_end(claim, outcome)
-
-
-def _place(claim: Claim) -> Place:
-    return Place(claim.tenant_id, claim.session_id, known_version(claim.tenant_id))
 
 
 def _note_end(claim: Claim, outcome: Outcome | None) -> None:
@@ -340,118 +274,6 @@ def _ended(ending: Ending) -> Outcome:
         case Finish(failure=failure):
             why = (failure.code, failure.detail) if failure else ()
             return Outcome(TaskStatus.COMPLETED, *why)
-
-
-def _holds(claim: Claim, outcome: Outcome | None, num_steps: int) -> bool:
-    """Change the task if this attempt still owns it and nobody wants anything of it; False when
-    that is not so.
-    """
-    if outcome is not None and outcome != Outcome(TaskStatus.COMPLETED):
-        return _fence(claim, _changes(outcome, num_steps), wanted=Wanted.NOTHING)
-    statement = _GOES_ON if outcome is None else _COMPLETES
-    return bool(statement(task_id=claim.task_id, attempt=claim.attempt, num_steps=num_steps))
-
-
-def _fence(claim: Claim, changes: Mapping[str, Any], *, wanted: Wanted | None = None) -> bool:
-    """Change the task if this attempt still owns it; False when it does not."""
-    rows = Task.objects.filter(
-        pk=claim.task_id, attempt=claim.attempt, status=TaskStatus.PROCESSING
-    )
-    if wanted is not None:
-        rows = rows.filter(wanted=wanted)
-    return bool(update_returning(rows, changes, ["id"]))
-
-
-def _obey_wish(claim: Claim, outcome: Outcome | None, num_steps: int | None) -> Outcome | None:
-    """The fence met somebody's wish, or another owner: find out which. A pause does not hold up a
-    task that ends anyway.
-    """
-    row = (
-        Task.objects.select_for_update()
-        .filter(pk=claim.task_id, attempt=claim.attempt, status=TaskStatus.PROCESSING)
-        .first()
-    )
-    if row is None:
-        raise _fenced(claim)
-    if row.wanted == Wanted.CANCEL:
-        outcome = Outcome(TaskStatus.CANCELLED, "cancelled")
-    elif row.wanted == Wanted.PAUSE and (outcome is None or outcome.status is TaskStatus.WAITING):
-        outcome = Outcome(TaskStatus.PAUSED, "paused")
-    if not _fence(claim, _changes(outcome, num_steps)):
-        raise _fenced(claim)
-    return outcome
-
-
-def _fenced(claim: Claim) -> LeaseLost:
-    """A worker that was thought dead has written too late. Harmless, and worth knowing of."""
-    logger.warning("task %s: a write of attempt %s was fenced", claim.task_id, claim.attempt)
-    return LeaseLost()
-
-
-def _changes(outcome: Outcome | None, num_steps: int | None) -> dict[str, Any]:
-    """The new values of the task row."""
-    changes: dict[str, Any] = (
-        {"num_crashes": 0} if num_steps is None else {"num_steps": num_steps, "num_crashes": 0}
-    )
-    if outcome is None:
-        return changes
-    if not may_move(frm=TaskStatus.PROCESSING, to=outcome.status):
-        raise StateConflict(f"A running task cannot become {outcome.status}.")
-    changes |= {"status": outcome.status, "lease_until": None, "wanted": Wanted.NOTHING}
-    if outcome.has_failed:
-        changes |= {"error_code": outcome.reason, "error_detail": outcome.detail[:2000]}
-    if outcome.status in TERMINAL:
-        changes |= {"finished_at": Now()}
-    return changes
-
-
-def _hold_and_take_numbers(
-    claim: Claim, outcome: Outcome | None, num_steps: int, count: int, step: StepRecord
-) -> int | None:
-    """`_holds`, and the first of `count` numbers; None when it does not hold. On PostgreSQL, where
-    each statement is a round trip, that is one.
-    """
-    is_usual = outcome is None or outcome == Outcome(TaskStatus.COMPLETED)
-    if connection.vendor != "postgresql" or not is_usual:
-        held = _holds(claim, outcome, num_steps)
-        return _take_numbers(claim, count, step) if held else None
-    fence = _GOES_ON if outcome is None else _COMPLETES
-    by, more = _numbering(claim, step)
-    values = {"task_id": claim.task_id, "attempt": claim.attempt, "num_steps": num_steps}
-    return find_numbers(_place(claim), count, by=_together(fence, by), **values, **more)
-
-
-@cache
-def _together(fence: TenantStatement, then: TenantStatement) -> TenantStatement:
-    return provided(fence, then)
-
-
-def _take_numbers(claim: Claim, count: int, step: StepRecord) -> int:
-    by, values = _numbering(claim, step)
-    return take_numbers(_place(claim), count, by=by, **values)
-
-
-def _numbering(claim: Claim, step: StepRecord) -> tuple[TenantStatement, dict[str, Any]]:
-    """How numbers are taken for what is told of the step, and what the session learns by it; of a
-    branch, nothing.
-    """
-    if claim.is_branch:
-        return PLAIN, {}
-    if step.status is not StepStatus.SUCCEEDED or not step.agent_slug:
-        return PLAIN, {}
-    match step.kind:
-        case StepKind.ROUTE:
-            return _HANDING_OVER, {"slug": step.agent_slug, "intent": _intent(step)}
-        case StepKind.HANDOFF:
-            return _HANDED_OFF, {"slug": step.agent_slug}
-        case StepKind.SUMMARY:
-            return _SUMMARISING, {"text": step.output["text"], "turn": step.output["up_to_turn"]}
-        case _:
-            return PLAIN, {}
-
-
-def _intent(step: StepRecord) -> str:
-    return str(step.output.get("intent") or "")[:63]
 
 
 def _count_hit(claim: Claim, step: StepRecord) -> None:

@@ -134,7 +134,7 @@ MUTANTS = (
     ),
     _mutant(
         "an expired key opens",
-        "tenants/models.py",
+        "tenants/key_models.py",
         ("self.expires_at is None or self.expires_at > timezone.now()", "True"),
         "tests/tenants/test_api_key_check.py",
     ),
@@ -176,7 +176,7 @@ MUTANTS = (
     ),
     _mutant(
         "a worker that was thought dead still writes",
-        "conversations/engine/store.py",
+        "conversations/engine/fence.py",
         (
             '        attempt=Param("attempt", IntegerField()),\n',
             "",
@@ -190,7 +190,7 @@ MUTANTS = (
         # Each of them alone keeps the promises; without all of them the judge of the storms has to
         # see an answer that was given twice.
         "no wall keeps out a worker that stood still",
-        "conversations/engine/store.py",
+        "conversations/engine/fence.py",
         (
             (
                 '        attempt=Param("attempt", IntegerField()),\n'
