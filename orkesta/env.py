@@ -9,10 +9,11 @@ reason. `docs/settings.md` is made from the same table, and a guard keeps it so.
 import secrets
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
@@ -54,6 +55,32 @@ def _time_zone(name: str) -> None:
         raise ValidationError("This is not a time zone of the IANA database.") from exc
 
 
+def _address_of(*schemes: str) -> Callable[[str], None]:
+    """An address of a server, which may be a secret and is not repeated."""
+
+    def check(address: str) -> None:
+        try:
+            parts = urlsplit(address)
+            is_sound = parts.scheme in schemes and (parts.scheme == "sqlite" or parts.port != 0)
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            raise ValidationError(f"This is not an address that begins with {_either(schemes)}.")
+
+    return check
+
+
+def _either(schemes: Sequence[str]) -> str:
+    return " or ".join(f"{scheme}://" for scheme in schemes)
+
+
+def _or_nothing(check: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda value: check(value) if value else None
+
+
+_DATABASE = _address_of("postgres", "postgresql", "sqlite")
+_REDIS = _or_nothing(_address_of("redis", "rediss", "unix"))
+
 VARIABLES: tuple[Variable, ...] = (
     # --- identity and secrets
     Variable("ORCHESTRATOR_SECRET_KEY", "str", "", "Django's signing key.", is_secret=True),
@@ -71,10 +98,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ORCHESTRATOR_KEY_LIFETIME_DAYS", "int", 90, "Days after which new API keys expire unless whoever makes one says otherwise; 0: never.", _between(0, 3650)),
     Variable("ORCHESTRATOR_LEAK_REPORTS_PER_MINUTE", "int", 30, "Reports of leaked API keys of one address per minute.", _between(1, 10_000)),
     # --- storage
-    Variable("DATABASE_URL", "str", "sqlite:///var/orkesta.sqlite3", "Database: SQLite (embedded) or postgres://… (production).", is_secret=True),
+    Variable("DATABASE_URL", "str", "sqlite:///var/orkesta.sqlite3", "Database: SQLite (embedded) or postgres://… (production).", _DATABASE, is_secret=True),
     Variable("ORCHESTRATOR_DATABASE_THREADS", "int", 8, "Threads, and so connections, that asynchronous code uses for the database.", _between(1, 128)),
     Variable("ORCHESTRATOR_REQUEST_THREADS", "int", 8, "Threads, and so connections, that HTTP requests are answered in.", _between(1, 128)),
-    Variable("REDIS_URL", "str", "", "Redis or Valkey; empty keeps live events, limits and breakers in the process.", is_secret=True),
+    Variable("REDIS_URL", "str", "", "Redis or Valkey; empty keeps live events, limits and breakers in the process.", _REDIS, is_secret=True),
     Variable("ORCHESTRATOR_REDIS_HOST", "str", "", "Host of Redis, when REDIS_URL is not given."),
     Variable("ORCHESTRATOR_REDIS_PORT", "int", 6379, "Port of Redis, when REDIS_URL is not given.", _between(1, 65535)),
     # --- WebSocket

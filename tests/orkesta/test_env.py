@@ -65,6 +65,27 @@ def test_a_bad_secret_is_not_repeated_in_the_refusal(monkeypatch: pytest.MonkeyP
     assert "hunter2" not in str(refusal.value)
 
 
+NOT_OURS = [
+    ("DATABASE_URL", "mysql://user:hunter2@db/orkesta"),
+    ("DATABASE_URL", "postgres://user:hunter2@db:port/orkesta"),
+    ("DATABASE_URL", "hunter2"),
+    ("DATABASE_URL", ""),
+    ("REDIS_URL", "http://:hunter2@cache:6379"),
+    ("REDIS_URL", "cache:6379"),
+    ("REDIS_URL", "redis://cache:0"),
+]
+
+
+@pytest.mark.parametrize(("name", "address"), NOT_OURS)
+def test_a_server_that_it_cannot_use_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ImproperlyConfigured, match=f"{name}: This is not an address") as refusal:
+        env.read()
+    assert "hunter2" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("zone", ["", "/etc/passwd", "../UTC", "Mars/Base", "America"])
 def test_what_is_not_a_time_zone_is_refused(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     monkeypatch.setenv("ORCHESTRATOR_TIME_ZONE", zone)
