@@ -16,6 +16,8 @@ from prompts.errors import TestCaseNotFound, TestRunNotFound
 from prompts.models import Prompt, PromptVersion
 from prompts.past import wake_runners
 from prompts.run_models import RunStatus
+from tenants.audit import record, record_change, record_new, values_of
+from tenants.audit_models import AuditAction
 
 #: Cases that one run takes; a prompt with more has them tried in order of age.
 MAX_CASES: Final = 50
@@ -82,9 +84,33 @@ def get_case(prompt: Prompt, case_id: UUID) -> PromptTestCase:
 
 def case_of(prompt: Prompt, message: str, context: Mapping[str, Any]) -> PromptTestCase:
     """A test case of a real message, with nothing expected of its answer yet."""
-    return PromptTestCase.objects.create(
-        prompt=prompt, message=message[:MAX_MESSAGE_CHARS], context=dict(context)
-    )
+    return add_case(prompt, message=message[:MAX_MESSAGE_CHARS], context=dict(context))
+
+
+@transaction.atomic
+def add_case(prompt: Prompt, **given: Any) -> PromptTestCase:
+    """A new test case of the prompt, with these fields."""
+    case = PromptTestCase.objects.create(prompt=prompt, **given)
+    record_new(case)
+    return case
+
+
+@transaction.atomic
+def edit_case(case: PromptTestCase, **given: Any) -> None:
+    """Give the fields that are named other values."""
+    before = values_of(case)
+    for name, value in given.items():
+        setattr(case, name, value)
+    if given:
+        case.save(update_fields=list(given))
+    record_change(case, before)
+
+
+@transaction.atomic
+def remove_case(case: PromptTestCase) -> None:
+    """Take the test case away; what runs found of it stays."""
+    record(AuditAction.DELETED, case)
+    case.delete()
 
 
 def latest_run(version: PromptVersion) -> PromptTestRun | None:
@@ -98,7 +124,8 @@ def next_case(run: PromptTestRun) -> PromptTestCase | None:
 
 
 def digest_of(version: PromptVersion) -> str:
-    return sha256(version.template.encode()).hexdigest()
+    texts = [version.template, *(text for _, text in sorted(version.variants.items()))]
+    return sha256("\0".join(texts).encode()).hexdigest()
 
 
 def result_of(case: PromptTestCase, answer: DraftAnswer) -> dict[str, Any]:

@@ -16,7 +16,15 @@ from prompts.api.trial_serializers import (
     TestRunSummarySerializer,
 )
 from prompts.case_models import PromptTestCase
-from prompts.case_runs import get_case, get_run_of, list_test_runs, start_test_run
+from prompts.case_runs import (
+    add_case,
+    edit_case,
+    get_case,
+    get_run_of,
+    list_test_runs,
+    remove_case,
+    start_test_run,
+)
 from prompts.selectors import get_prompt, get_version
 from tenants.idempotency import idempotent
 from tenants.principals import Scope
@@ -56,7 +64,7 @@ class CaseListView(Endpoint):
     def post(self, request: Request, prompt_slug: str) -> Response:
         prompt = get_prompt(prompt_slug)
         given, _ = read_body(CaseBodySerializer, request)
-        case = PromptTestCase.objects.create(prompt=prompt, **given)
+        case = add_case(prompt, **given)
         place = reverse("test-case", args=[prompt_slug, case.pk])
         return Response(CaseSerializer(case).data, status=201, headers={"Location": place})
 
@@ -89,10 +97,7 @@ class CaseView(Endpoint):
     def patch(self, request: Request, prompt_slug: str, case_id: UUID) -> Response:
         case = get_case(get_prompt(prompt_slug), case_id)
         given, _ = read_body(CaseBodySerializer, request, partial=True)
-        for name, value in given.items():
-            setattr(case, name, value)
-        if given:
-            case.save(update_fields=list(given))
+        edit_case(case, **given)
         return Response(CaseSerializer(case).data)
 
     @extend_schema(
@@ -102,7 +107,7 @@ class CaseView(Endpoint):
         responses={204: None} | problems(404),
     )
     def delete(self, request: Request, prompt_slug: str, case_id: UUID) -> Response:
-        get_case(get_prompt(prompt_slug), case_id).delete()
+        remove_case(get_case(get_prompt(prompt_slug), case_id))
         return Response(status=204)
 
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from conversations.trigger_models import InboundWebhook, Schedule, WebhookEndpoint
 from orkesta.addresses import addresses
+from prompts.case_models import PromptTestCase
 from prompts.models import PromptVersion
 from prompts.services import save_draft, set_label
 from tenants.admin.history import VersionedPages
@@ -26,8 +27,8 @@ from tests.routing.test_tool_openapi import SHOP
 DAILY = {"name": "Daily", "cron": "0 9 * * *", "message": "hola"}
 HOOK = {"name": "Hook", "message_template": "{{ body }}"}
 OUT = {"name": "Out", "url": "https://shop.example/o", "event_types": ["task.completed"]}
-#: Addresses of the API at which nothing is configured: conversations, tasks, questions, and tests
-#: of prompts, which decide nothing.
+#: Addresses of the API at which nothing is configured: conversations, tasks, questions, and runs of
+#: tests of prompts, which decide nothing.
 NOT_CONFIGURATION = {
     "chat-send",
     "chat-status",
@@ -52,8 +53,6 @@ NOT_CONFIGURATION = {
     "replays",
     "replay-cancel",
     "replay-resume",
-    "test-case",
-    "test-cases",
     "test-runs",
 }
 #: Addresses whose services tell the log, which others of the tests look at: whoever reports a
@@ -67,6 +66,7 @@ ACTS = {
     "prompts_version_edit",
     "prompts_version_copy",
     "prompts_version_publish",
+    "prompts_version_case",
     "prompts_version_discard",
     "prompts_prompt_label",
     "prompts_prompt_unlabel",
@@ -82,6 +82,7 @@ ACTS = {
     "conversations_task_retry",
     "conversations_task_fork",
     "conversations_task_cancel",
+    "conversations_session_case",
 }
 #: Pages that show, try or run something, and configure nothing.
 HARMLESS = {
@@ -91,9 +92,7 @@ HARMLESS = {
     "prompts_version_test",
     "prompts_version_preview",
     "prompts_version_compare",
-    "prompts_version_case",
     "prompts_version_tested",
-    "conversations_session_case",
     "prompts_replay_list",
     "prompts_replay_show",
     "prompts_replay_cancel",
@@ -128,6 +127,7 @@ class Scene:
     endpoint: WebhookEndpoint
     draft: PromptVersion
     key: ApiKey
+    case: PromptTestCase
 
     def ids(self) -> dict[str, Any]:
         return {
@@ -138,6 +138,7 @@ class Scene:
             "prompt_slug": self.draft.prompt.slug,
             "number": self.draft.number,
             "label": "staging",
+            "case_id": self.case.pk,
         }
 
 
@@ -160,6 +161,9 @@ API: dict[tuple[str, str], tuple[Callable[[Scene], Body], str]] = {
         lambda scene: {"version": scene.draft.number, "share": 10},
         "created",
     ),
+    ("POST", "test-cases"): (lambda scene: {"message": "hola"}, "created"),
+    ("PATCH", "test-case"): (lambda scene: {"message": "adiós"}, "changed"),
+    ("DELETE", "test-case"): (lambda scene: {}, "deleted"),
     ("PUT", "prompt-label"): (lambda scene: {"version": 1}, "changed"),
     ("DELETE", "prompt-label"): (lambda scene: {}, "deleted"),
     ("POST", "keys"): (lambda scene: {"name": "New", "scopes": ["chat:write"]}, "key_issued"),
@@ -175,9 +179,9 @@ def scene(acme: House, acme_api: Caller) -> Scene:
         draft = save_draft(prompt=acme.agents["sales"].prompt, source="Otra.")
         set_label(prompt=draft.prompt, name="staging", version=draft)
         key = ApiKey.objects.get(pk=made["key_id"])
-    return Scene(
-        make_schedule(acme), make_inbound(acme).webhook, make_endpoint(acme)[0], draft, key
-    )
+        case = PromptTestCase.objects.create(prompt=draft.prompt, message="hola")
+    endpoint, _ = make_endpoint(acme)
+    return Scene(make_schedule(acme), make_inbound(acme).webhook, endpoint, draft, key, case)
 
 
 def entries_of(tenant_id: Any) -> list[Any]:
