@@ -156,6 +156,10 @@ class Task(TenantModel):
     prompt_label = models.CharField(
         _("prompt label"), max_length=63, blank=True, default="", db_default=""
     )
+    # Which instructions agents are told; empty: those of their prompt's type.
+    task_type = models.CharField(
+        _("task type"), max_length=50, blank=True, default="", db_default=""
+    )
     # Of a workflow: the agents that answer in turn, [{"agent": slug, "instruction": text}], and
     # among them groups of those that work at the same time, {"parallel": [...]}.
     plan = models.JSONField(_("plan"), default=list, blank=True)

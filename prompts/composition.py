@@ -4,11 +4,14 @@ A line that holds nothing but `[[name]]` stands for a block: one that comes with
 the tenant's, in its published version. Blocks do not hold blocks. What a version was composed with
 is frozen with it, so a block that changes later changes nothing that was published; whoever
 publishes the block may spread it (`services.spread_block`).
+
+Task instructions are told to tasks of their type alone. A task of no type has that of the prompt,
+and so has one of a type that nothing in the prompt is for.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from prompts.errors import UnknownBlock, VariablesInvalid
@@ -47,6 +50,8 @@ _SAMPLES: Final[list[dict[str, Any]]] = [
         "sample": {},
     },
 ]
+#: What a task is when nobody says.
+CONVERSATION: Final = "conversation"
 #: What every prompt is given when it is rendered for a turn.
 GIVEN: Final[dict[str, VariableSpec]] = parse_variables(_SAMPLES)
 
@@ -61,6 +66,8 @@ class Part:
     why: str = ""
     version: int | None = None
     block: PromptVersion | None = None
+    #: Of task instructions: the type of the tasks that are told them.
+    task_type: str = ""
 
     @property
     def num_tokens(self) -> int:
@@ -72,13 +79,20 @@ class Composition:
     """A text with its blocks filled in.
 
     `declared` are the variables beyond those that every prompt is given; `report` says what is
-    wrong, with lines and columns of the text as its author wrote it.
+    wrong, with lines and columns of the text as its author wrote it. `text` is for tasks of the
+    prompt's own type, and of any that `variants` has no text for.
     """
 
     text: str
     parts: tuple[Part, ...]
     declared: Mapping[str, VariableSpec]
     report: TemplateReport
+    own_type: str = CONVERSATION
+    variants: Mapping[str, str] = field(default_factory=dict)
+
+    def text_for(self, task_type: str) -> str:
+        """What a task of that type is told, as a template."""
+        return self.variants.get(task_type, self.text)
 
     @property
     def blocks(self) -> list[PromptVersion]:
@@ -108,9 +122,16 @@ def compose(source: str, *, prompt: Prompt | None = None) -> Composition:
     for block in (part.block for part in parts if part.block):
         problems += _clashes(block, declared, named)
         declared |= parse_variables(block.variables)
-    text = "\n".join(part.text for part in parts)
-    report = _report(source, text, GIVEN | declared, problems)
-    return Composition(text, parts, declared, report)
+    own_type = prompt.task_type if prompt else CONVERSATION
+    text = _text_for(own_type, parts)
+    types = dict.fromkeys(part.task_type for part in parts if part.task_type not in ("", own_type))
+    variants = {task_type: _text_for(task_type, parts) for task_type in types}
+    report = _report(source, [text, *variants.values()], GIVEN | declared, problems)
+    return Composition(text, parts, declared, report, own_type, variants)
+
+
+def _text_for(task_type: str, parts: Iterable[Part]) -> str:
+    return "\n".join(part.text for part in parts if part.task_type in ("", task_type))
 
 
 def _references(lines: list[str]) -> dict[int, str]:
@@ -149,7 +170,16 @@ def _part_of(block: FixedBlock | PromptVersion) -> Part:
     if isinstance(block, FixedBlock):
         return Part(block.slug, FIXED, block.text, block.why, block.version)
     prompt = block.prompt
-    return Part(prompt.slug, prompt.kind, block.source, prompt.description, block.number, block)
+    is_for_type = prompt.kind == Prompt.Kind.INSTRUCTIONS
+    return Part(
+        prompt.slug,
+        prompt.kind,
+        block.source,
+        prompt.description,
+        block.number,
+        block,
+        prompt.task_type if is_for_type else "",
+    )
 
 
 def _reference_problems(
@@ -178,19 +208,22 @@ def _clashes(
 
 def _report(
     source: str,
-    text: str,
+    texts: Sequence[str],
     declared: Mapping[str, VariableSpec],
     problems: list[TemplateProblem],
 ) -> TemplateReport:
     """References are plain text to a template, so the author's lines stay what they are. Only what
-    the whole is too long or too large for is found in the composed text.
+    the whole is too long or too large for is found in the composed texts.
     """
-    own, whole = check_template(source, declared), check_template(text, declared)
+    own = check_template(source, declared)
+    wholes = [check_template(text, declared) for text in texts]
     if not own.errors and not problems:
-        problems = [TemplateProblem(0, 0, error.message, error.code) for error in whole.errors]
+        found = dict.fromkeys(error for whole in wholes for error in whole.errors)
+        problems = [TemplateProblem(0, 0, error.message, error.code) for error in found]
+    used = dict.fromkeys(name for whole in wholes for name in whole.variables)
     return TemplateReport(
-        variables=whole.variables,
+        variables=tuple(used),
         undeclared=own.undeclared,
-        unused=whole.unused,
+        unused=tuple(name for name in declared if name not in used),
         errors=(*own.errors, *problems),
     )

@@ -29,7 +29,15 @@ class Prompt(TenantModel):
     slug = models.CharField(_("slug"), max_length=63, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.PROMPT)
-    task_type = models.CharField(_("task type"), max_length=50, default="conversation")
+    task_type = models.CharField(
+        _("task type"),
+        max_length=50,
+        default="conversation",
+        help_text=_(
+            "Task instructions are told to tasks of this type alone. Of a prompt of agents: what"
+            " its tasks are when nobody says."
+        ),
+    )
     description = models.TextField(_("description"), blank=True, max_length=2000)
     variables = models.JSONField(
         _("variables"),
@@ -73,6 +81,8 @@ class PromptVersion(TenantModel):
     source = models.TextField(_("text"), max_length=32_768)
     # The text with its blocks filled in, as it was when it was saved; empty when it has none.
     composed = models.TextField(blank=True, editable=False)
+    # What tasks of other types than the prompt's are told instead, by type.
+    variants = models.JSONField(default=dict, editable=False)
     # Declarations of the variables it was checked against, its blocks' included.
     variables = models.JSONField(default=list, editable=False)
     notes = models.CharField(_("notes"), max_length=500, blank=True)

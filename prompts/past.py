@@ -22,6 +22,7 @@ class PastTurn:
     answer: str
     context: Mapping[str, Any] = field(default_factory=dict)
     user_name: str = ""
+    task_type: str = ""
 
 
 class Source(Protocol):

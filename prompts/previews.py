@@ -30,10 +30,10 @@ def sample_of(prompt: Prompt, declared: Mapping[str, VariableSpec]) -> dict[str,
 
 
 def render_version(
-    *, version: PromptVersion, variables: Mapping[str, JSONValue]
+    *, version: PromptVersion, variables: Mapping[str, JSONValue], task_type: str = ""
 ) -> tuple[str, TokenCount]:
     """The text that an agent would be told, and what it costs; samples stand in for whatever
-    `variables` does not give.
+    `variables` does not give. A task of `task_type` is told it.
 
     Raises VariablesInvalid for a name that the prompt is not given, TemplateInvalid for a text that
     cannot run any more, TemplateFailed when a value has the wrong type or does not fit the text,
@@ -44,7 +44,8 @@ def render_version(
     _refuse_unknown(variables, specs)
     given = {name: value for name, value in variables.items() if value is not None}
     resolve_variables({name: specs[name] for name in given}, given)
-    text = render_isolated(version.template, sample_of(version.prompt, declared) | given)
+    template = version.variants.get(task_type, version.template)
+    text = render_isolated(template, sample_of(version.prompt, declared) | given)
     return text, count_tokens(text)
 
 

@@ -96,7 +96,7 @@ def publish_version(
     if version.status == Status.DRAFT:
         _recompose(version, _composed(version.source, version.prompt))
     else:
-        compile_template(version.template)
+        _check_runs(version)
     PromptVersion.objects.filter(prompt_id=version.prompt_id, status=Status.PUBLISHED).update(
         status=Status.RETIRED
     )
@@ -120,7 +120,7 @@ def freeze_version(*, version: PromptVersion, author: AbstractBaseUser | None = 
     _lock(version.prompt)
     version.refresh_from_db()
     if version.status != Status.DRAFT:
-        compile_template(version.template)
+        _check_runs(version)
         return
     _recompose(version, _composed(version.source, version.prompt))
     version.status, version.published_at = Status.RETIRED, timezone.now()
@@ -199,6 +199,7 @@ def _texts(composition: Composition) -> dict[str, Any]:
     """The fields of a version that follow from its text."""
     return {
         "composed": "" if composition.is_plain else composition.text,
+        "variants": dict(composition.variants),
         "variables": [spec.as_json() for spec in composition.declared.values()],
         "num_tokens": count_tokens(composition.text).count,
     }
@@ -218,6 +219,12 @@ def _keep_parts(version: PromptVersion, composition: Composition) -> None:
         PromptPart(tenant_id=version.tenant_id, version=version, position=place, block=block)
         for place, block in enumerate(composition.blocks)
     )
+
+
+def _check_runs(version: PromptVersion) -> None:
+    """Raises TemplateInvalid when a text of long ago cannot run any more."""
+    for text in (version.template, *version.variants.values()):
+        compile_template(text)
 
 
 def _lock(prompt: Prompt) -> None:

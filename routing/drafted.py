@@ -9,11 +9,11 @@ from orkesta.errors import OrkestaError
 from prompts.drafted import DraftAnswer, DraftQuestion
 from prompts.errors import NobodyAnswers
 from prompts.models import PromptVersion
-from prompts.rendering import compile_template, parse_variables
 from routing.gateway import Gateway
 from routing.llm.types import LLMRequest
 from routing.models import Agent
-from routing.snapshot import AgentSnapshot, PromptSnapshot, TenantSnapshot, get_snapshot
+from routing.snapshot import AgentSnapshot, TenantSnapshot, get_snapshot
+from routing.snapshot.prompts import compile_version
 from routing.telling import told
 
 #: How long one answer may take.
@@ -26,12 +26,7 @@ def draft_snapshot(version: PromptVersion) -> TenantSnapshot:
     """
     tenant = version.prompt.tenant
     snapshot = get_snapshot(tenant.pk, tenant.config_version)
-    prompt = PromptSnapshot(
-        version.pk,
-        f"{version.prompt.slug} v{version.number}",
-        compile_template(version.template),
-        parse_variables(version.variables),
-    )
+    prompt = compile_version(version)
     told_it = set(_slugs(version))
     agents = {
         slug: replace(agent, prompt=prompt, challenger=None) if slug in told_it else agent

@@ -120,6 +120,8 @@ class Speaker:
             agent=given["agent"],
             context=given["context"],
             metadata=given["metadata"],
+            prompt_label=given["prompt_label"],
+            task_type=given["task_type"],
         )
 
     def _cancel(self, who: Principal, task_id: UUID) -> Task:

@@ -70,6 +70,7 @@ def _turns_since(prompt_id: UUID, since: datetime, limit: int) -> list[PastTurn]
             task.answer or "",
             context={**task.session.context, **task.context},
             user_name=task.session.user_name,
+            task_type=task.task_type,
         )
         for task in cast("list[Any]", rows[:limit])
     ]

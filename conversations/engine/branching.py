@@ -48,6 +48,7 @@ def branches_of(parent: Task, step: StepRecord, *, first: int) -> list[Task]:
             turn=parent.turn,
             agent_slug=branch["agent"],
             prompt_label=parent.prompt_label,
+            task_type=parent.task_type,
             context=parent.context,
             plan=[_plan(branch, step)],
             priority=parent.priority,

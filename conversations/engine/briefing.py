@@ -22,7 +22,14 @@ def brief(
     """The messages of a model call, in the shape of OpenAI Chat Completions."""
     is_other = state.agent_slug is not None and agent.slug != state.agent_slug
     note = note_for(state) if is_other else state.note
-    own = told(task.snapshot, agent, prompt, user_name=task.user_name, context=task.context)
+    own = told(
+        task.snapshot,
+        agent,
+        prompt,
+        user_name=task.user_name,
+        context=task.context,
+        task_type=task.task_type,
+    )
     system = "\n\n".join(
         part
         for part in (own, agent.instructions, agent.server_words, _said_earlier(task), note)

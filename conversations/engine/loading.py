@@ -40,6 +40,7 @@ _TASK: Final = select(
         "session__summary_turn",
         "session__opened_by_id",
         "prompt_label",
+        "task_type",
         "tenant__config_version",
     )
 )
@@ -86,6 +87,7 @@ class TaskInput:
     state: TaskState
     snapshot: TenantSnapshot
     prompt_label: str = ""
+    task_type: str = ""
 
     def turns_before(self, count: int) -> int:
         """The earliest of the last `count` turns; of fewer, the first."""
@@ -110,7 +112,7 @@ def load(claim: Claim) -> TaskInput:
     if not rows or rows[0][0] is None:
         raise TaskNotFound("The task, or its message, has been removed.")
     text, asked_at, asked_for, context, plan, num_steps, active, intent, *rest = rows[0]
-    user_ref, user_name, of_session, summary, summary_turn, key_id, label, config_version = rest
+    user_ref, user_name, of_session, summary, summary_turn, key_id, *told, config_version = rest
     if summary_turn >= claim.turn:  # a fork of long ago: the summary knows what came after
         summary, summary_turn = "", 0
     said = _SAID_BEFORE(session_id=claim.session_id, turn=claim.turn, after_turn=summary_turn)
@@ -128,7 +130,8 @@ def load(claim: Claim) -> TaskInput:
         user_name=user_name,
         key_id=key_id,
         context={**of_session, **context},
-        prompt_label=label,
+        prompt_label=told[0],
+        task_type=told[1],
         state=fold(
             recorded_steps(claim) if num_steps else (),
             # Whoever waits for a branch does not wait for a summary, too.

@@ -84,7 +84,7 @@ class Performer:
             "confidence": decision.confidence,
             "response": decision.response or None,
             **_pinned(self._current(agent) if agent else None),
-            **({"prompt_label": self.task.prompt_label} if self.task.prompt_label else {}),
+            **_asked_for(self.task),
             "config_version": snapshot.config_version,
             "fallback": snapshot.fallback_slug or "",
             **({} if agent is None else _bounds(agent)),
@@ -128,7 +128,11 @@ class Performer:
             status=StepStatus.SUCCEEDED,
             agent_slug=agent.slug,
             reason=action.reason,
-            input={"prompt_version": prompt.label, "messages": request.messages},
+            input={
+                "prompt_version": prompt.label,
+                "messages": request.messages,
+                **_asked_for(self.task),
+            },
             output=output,
             prompt_version_id=prompt.version_id,
             llm=completion.model,
@@ -266,6 +270,12 @@ def _pinned(prompt: PromptSnapshot | None) -> dict[str, Any]:
         "prompt_version_id": str(prompt.version_id) if prompt else None,
         "prompt_version": prompt.label if prompt else None,
     }
+
+
+def _asked_for(task: TaskInput) -> dict[str, Any]:
+    """What has agents told something else than usual, where the task has it."""
+    found = {"prompt_label": task.prompt_label, "task_type": task.task_type}
+    return {name: value for name, value in found.items() if value}
 
 
 def _bounds(agent: AgentSnapshot) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class BatchRequest:
     user_name: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     prompt_label: str = ""
+    task_type: str = ""
 
 
 @transaction.atomic
@@ -68,6 +69,7 @@ def post_batch(
                 user_name=request.user_name,
                 metadata=request.metadata,
                 prompt_label=request.prompt_label,
+                task_type=request.task_type,
                 batch_id=batch.id,
             )
         except OrkestaError as exc:

@@ -86,6 +86,7 @@ def post_message(
     batch_id: UUID | None = None,
     priority: int | None = None,
     prompt_label: str = "",
+    task_type: str = "",
     plan: Sequence[Mapping[str, Any]] = (),
 ) -> PostedMessage:
     """Accept a message: 1. mind what the session is busy with, or open one, 2. lock the session and
@@ -96,7 +97,8 @@ def post_message(
     With a `plan`, agents answer in turn, each with its `{"agent": slug, "instruction": text}`, and
     the last one's answer is the task's; those of a `{"parallel": [...]}` work at the same time, and
     the next one puts together what they found. Of tasks that wait, those of a higher `priority` (1
-    to 10; None is the tier's) begin first. With a `prompt_label`, agents are told what carries it.
+    to 10; None is the tier's) begin first. With a `prompt_label`, agents are told what carries it;
+    with a `task_type`, the instructions for it.
     Raises MessageEmpty, MessageTooLong, AgentNotAllowed, UnknownAgent, UnknownLabel, ScopeMissing,
     SessionNotFound, SessionNotOpen, SessionBusy, SessionExhausted.
     """
@@ -123,14 +125,13 @@ def post_message(
         turn=said.turn,
         agent_slug=agent,
         prompt_label=prompt_label,
+        task_type=task_type,
         context=dict(context or {}),
         plan=[dict(part) for part in plan],
         priority=allowance.claim_priority if priority is None else priority,
         available_at=at_once(),
     )
     _write(place, said, task, allowance)
-    failpoint(Failpoint.TASK_WRITTEN)
-    dispatch_on_commit(task.id, priority=task.priority)
     return PostedMessage(session_id, said, task)
 
 
@@ -149,7 +150,7 @@ def _check_agents(principal: Principal, named: Mapping[str, str]) -> None:
 
 def _write(place: Place, said: Message, task: Task, allowance: Allowance) -> None:
     """Take the place of the message, and of its task behind it, and write both, in one statement
-    where the database can. The session is locked from here on.
+    where the database can; a worker is woken after commit. The session is locked from here on.
     """
     said.task = task
     with collecting() as rows:
@@ -161,6 +162,8 @@ def _write(place: Place, said: Message, task: Task, allowance: Allowance) -> Non
         _check_takes_messages(lock_session(place.session_id), limit=values["limit"])
         if number_and_write(place, told, rows, by=_ACCEPTING, **values) is None:
             raise SessionNotFound
+    failpoint(Failpoint.TASK_WRITTEN)
+    dispatch_on_commit(task.id, priority=task.priority)
 
 
 def _answer(

@@ -209,6 +209,7 @@ def _fork(task_id: UUID, *, after_step: int | None, statuses: frozenset[TaskStat
         turn=origin.turn,
         agent_slug=origin.agent_slug,
         prompt_label=origin.prompt_label,
+        task_type=origin.task_type,
         context=origin.context,
         plan=origin.plan,
         priority=origin.priority,

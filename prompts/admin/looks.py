@@ -30,31 +30,43 @@ class PartShown:
     kind: Any
     num_tokens: int
     cost: CostShown
+    is_told: bool
 
 
-def look_at(source: str, prompt: Prompt, turn: PastTurn | None = None) -> dict[str, Any]:
-    """The context for `orkesta/prompts/preview.html`: with sample data, or a real message's."""
+def look_at(
+    source: str, prompt: Prompt, turn: PastTurn | None = None, *, task_type: str = ""
+) -> dict[str, Any]:
+    """The context for `orkesta/prompts/preview.html`: with sample data, or a real message's; for a
+    task of that type, of the message's, or of the prompt's.
+    """
     composition = compose(source, prompt=prompt)
+    wanted = task_type or (turn.task_type if turn else "")
+    told = wanted if wanted in composition.variants else composition.own_type
     traffic = read_traffic(prompt)
-    tokens = count_tokens(composition.text)
+    tokens = count_tokens(composition.text_for(told))
     return {
         "report": composition.report,
-        "parts": [_shown(part, traffic) for part in composition.parts],
+        "parts": [_shown(part, traffic, told) for part in composition.parts],
+        "task_type": told,
+        "task_types": [composition.own_type, *composition.variants],
         "tokens": tokens,
         "cost": cost_shown(traffic, tokens.count),
         "undeclared": list(dict.fromkeys(use.name for use in composition.report.undeclared)),
         "unused": [name for name in composition.report.unused if name not in GIVEN],
         "turn": turn,
-        **_rendered(composition, prompt, turn),
+        **_rendered(composition, prompt, turn, told),
     }
 
 
-def _shown(part: Part, traffic: Traffic) -> PartShown:
-    num_tokens = part.num_tokens
-    return PartShown(part, _KINDS[part.kind], num_tokens, cost_shown(traffic, num_tokens))
+def _shown(part: Part, traffic: Traffic, task_type: str) -> PartShown:
+    num_tokens, is_told = part.num_tokens, part.task_type in ("", task_type)
+    cost = cost_shown(traffic, num_tokens)
+    return PartShown(part, _KINDS[part.kind], num_tokens, cost, is_told)
 
 
-def _rendered(composition: Composition, prompt: Prompt, turn: PastTurn | None) -> dict[str, str]:
+def _rendered(
+    composition: Composition, prompt: Prompt, turn: PastTurn | None, task_type: str
+) -> dict[str, str]:
     facts = {"rendered": "", "render_error": ""}
     if composition.report.is_valid:
         try:
@@ -62,7 +74,7 @@ def _rendered(composition: Composition, prompt: Prompt, turn: PastTurn | None) -
             if turn is not None:
                 sample |= resolve_variables(composition.declared, turn.context)
                 sample |= {"context": dict(turn.context), "user": {"name": turn.user_name}}
-            facts["rendered"] = render_isolated(composition.text, sample)
+            facts["rendered"] = render_isolated(composition.text_for(task_type), sample)
         except OrkestaError as exc:
             facts["render_error"] = exc.message
     return facts

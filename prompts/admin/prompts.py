@@ -36,7 +36,7 @@ class PromptAdmin(TenantModelAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("name", "slug"), ("kind", "task_type"), "description", "variables")},
+            {"fields": (("name", "slug"), "kind", "task_type", "description", "variables")},
         ),
     )
 
@@ -55,7 +55,7 @@ class PromptAdmin(TenantModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Prompt | None = None) -> Any:
         if obj is not None:
             return self.fieldsets
-        names = (("name", "slug"), "kind", "description")
+        names = (("name", "slug"), "kind", "task_type", "description")
         return (
             (None, {"fields": names}),
             (_("First version"), {"fields": ("source", "publish_now")}),

@@ -187,7 +187,9 @@ class VersionPages:
         version = self.version(request, prompt_id, version_id)
         source = request.POST.get("source", "")[:40_000].replace("\r\n", "\n")
         turn = find_turn(version.prompt, request.POST.get("turn", ""))
-        context = self.context(request, version, "") | look_at(source, version.prompt, turn)
+        task_type = request.POST.get("task_type", "")
+        looked = look_at(source, version.prompt, turn, task_type=task_type)
+        context = self.context(request, version, "") | looked
         return render(request, "orkesta/prompts/preview.html", context)
 
     def compare(

@@ -38,6 +38,10 @@ class PromptVersionSerializer(serializers.Serializer[Any]):
 class PromptVersionDetailSerializer(PromptVersionSerializer):
     source = serializers.CharField(help_text="The template as written.")  # type: ignore[assignment]
     template = serializers.CharField(help_text="The whole, with its blocks filled in.")
+    variants = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="What tasks of other types are told instead, by `task_type`.",
+    )
     variables = serializers.ListField(
         child=serializers.DictField(), help_text="Declared variables, those of blocks included."
     )
@@ -53,6 +57,9 @@ class PromptPartSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(allow_null=True)
     num_tokens = serializers.IntegerField()
     why = serializers.CharField(help_text="What the block is for.")
+    task_type = serializers.CharField(
+        help_text="Of task instructions: the type of the tasks that are told them. Else empty."
+    )
 
 
 class RateSerializer(serializers.Serializer[Any]):
@@ -100,6 +107,7 @@ class RenderSerializer(Body):
     variables = OptionalObject(
         help_text="`agent`, `tenant`, `user`, `context`, and what the prompt declares."
     )
+    task_type = OptionalText(max_length=50, help_text="Type of the task; empty: the prompt's.")
 
 
 class RenderedSerializer(serializers.Serializer[Any]):

@@ -162,7 +162,7 @@ class PromptRenderView(Endpoint):
     def post(self, request: Request, prompt_slug: str, number: int) -> Response:
         version = get_version(prompt_slug, number)
         given, _ = read_body(RenderSerializer, request)
-        text, tokens = render_version(version=version, variables=given["variables"])
+        text, tokens = render_version(version=version, **given)
         shown = {"text": text, "num_tokens": tokens.count, "is_exact": tokens.is_exact}
         return Response(RenderedSerializer(shown).data)
 

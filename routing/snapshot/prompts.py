@@ -28,15 +28,24 @@ class PromptSnapshot:
     label: str
     template: CompiledTemplate
     declared: Mapping[str, VariableSpec] = field(default_factory=dict)
+    #: What tasks of other types than the prompt's are told instead.
+    variants: Mapping[str, CompiledTemplate] = field(default_factory=dict)
 
-    def render(self, variables: Mapping[str, Any]) -> str:
-        """What the agent is told. Declared variables are taken from `variables["context"]`, or have
-        their defaults.
+    def template_for(self, task_type: str) -> CompiledTemplate:
+        return self.variants.get(task_type, self.template)
+
+    def render(self, variables: Mapping[str, Any], task_type: str = "") -> str:
+        """What the agent is told for a task of that type. Declared variables are taken from
+        `variables["context"]`, or have their defaults.
 
         Raises TemplateFailed when the context lacks a required one or has one of another type.
         """
-        own = resolve_variables(self.declared, variables["context"]) if self.declared else {}
-        return self.template.render({**own, **variables})
+        template, declared = self.template_for(task_type), self.declared
+        if self.variants:  # what instructions for other tasks require, nobody has to send
+            used = template.variables
+            declared = {name: spec for name, spec in declared.items() if name in used}
+        own = resolve_variables(declared, variables["context"]) if declared else {}
+        return template.render({**own, **variables})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +60,21 @@ class Challenger:
 def read_prompt(version: PromptVersion) -> PromptSnapshot | None:
     """None, and the log says why, when the version cannot be used."""
     try:
-        template = compile_template(version.template)
-        declared = parse_variables(version.variables)
+        return compile_version(version)
     except OrkestaError as exc:
         logger.error("prompt version %s cannot be used: %s", version.pk, exc)
         return None
-    label = f"{version.prompt.slug} v{version.number}"
-    return PromptSnapshot(version.pk, label, template, declared)
+
+
+def compile_version(version: PromptVersion) -> PromptSnapshot:
+    """Raises what compiling its texts, or reading its declarations, does."""
+    return PromptSnapshot(
+        version.pk,
+        f"{version.prompt.slug} v{version.number}",
+        compile_template(version.template),
+        parse_variables(version.variables),
+        {name: compile_template(text) for name, text in version.variants.items()},
+    )
 
 
 def read_challengers() -> dict[UUID, Challenger]:

@@ -5,7 +5,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from conversations.models import Message, Session, Task
-from tenants.scope import tenant_scope
+from tenants.scope import in_tenant, tenant_scope
 from tests.callers import NO_SUCH_ID
 from tests.cast import House, make_session
 from tests.conversations.live_writer import start_writer
@@ -42,6 +42,16 @@ async def test_a_message_is_accepted_and_announced(
     assert accepted["data"]["task_id"] == created["task_id"]
     assert created["data"]["content"] == "¿Tienen tubos?"
     assert created["session_id"] == str(session.id)
+
+
+async def test_a_message_says_what_its_task_is_told(
+    acme: House, session: Session, socket: Socket
+) -> None:
+    frame = {"prompt_label": "production", "task_type": "refund"}
+    await socket.say(type="chat.send", message="hola", **frame)
+    await socket.read_until("chat.accepted")
+    found = await in_tenant(acme.id, Task.objects.get, session=session)
+    assert (found.prompt_label, found.task_type) == ("production", "refund")
 
 
 async def test_a_task_is_cancelled(acme: House, session: Session, socket: Socket) -> None:

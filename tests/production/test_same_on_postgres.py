@@ -17,6 +17,8 @@ CONFORMANCE = (
     "tests/conversations/test_people.py",
     "tests/conversations/test_idempotency.py",
     "tests/conversations/test_batches.py",
+    "tests/prompts/test_publish_at_once.py",
+    "tests/prompts/test_task_types.py",
     "tests/tenants/test_scope.py",
     "tests/tenants/test_prepared_statements.py",
     "tests/conversations/test_turn_statements.py",

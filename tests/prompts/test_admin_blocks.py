@@ -11,7 +11,13 @@ from tenants.scope import tenant_scope
 from tests.admin import Desk, desk_of
 from tests.cast import House, make_member
 
-FORM = {"name": "Tone", "slug": "tone", "kind": "personality", "description": "Our voice"}
+FORM = {
+    "name": "Tone",
+    "slug": "tone",
+    "kind": "personality",
+    "task_type": "conversation",
+    "description": "Our voice",
+}
 
 
 def text(response: HttpResponse) -> str:

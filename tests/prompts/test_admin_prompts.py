@@ -15,6 +15,7 @@ FORM = {
     "name": "Ventas",
     "slug": "ventas",
     "kind": "prompt",
+    "task_type": "conversation",
     "description": "",
     "source": "Eres {{ agent.name }}.",
 }

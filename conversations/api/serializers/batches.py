@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from conversations import selectors
-from conversations.api.serializers.chat import CustomerSerializer, PromptLabelField
+from conversations.api.serializers.chat import CustomerSerializer, PromptLabelField, TaskTypeField
 from conversations.models import Batch
 from conversations.services.batches import MAX_REQUESTS
 from orkesta.api.fields import Body, OptionalId, OptionalObject, OptionalText, Text
@@ -19,6 +19,7 @@ class BatchRequestSerializer(serializers.Serializer[Any]):
     context = OptionalObject()  # type: ignore[assignment]
     agent = OptionalText(max_length=63)
     prompt_label = PromptLabelField()
+    task_type = TaskTypeField()
     user = CustomerSerializer(required=False, allow_null=True)
     metadata = OptionalObject()
 

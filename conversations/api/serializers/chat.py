@@ -23,7 +23,7 @@ class CustomerSerializer(serializers.Serializer[Any]):
 def circumstances(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a body that sends a message says besides its text, as the services take it."""
     user = given.get("user") or {"id": "", "name": ""}
-    same = ("session_id", "agent", "context", "metadata", "prompt_label")
+    same = ("session_id", "agent", "context", "metadata", "prompt_label", "task_type")
     return {name: given[name] for name in same} | {
         "user_ref": user["id"],
         "user_name": user["name"],
@@ -41,6 +41,17 @@ class PromptLabelField(OptionalText):
         super().__init__(max_length=63, help_text=words, **kwargs)
 
 
+class TaskTypeField(OptionalText):
+    """Which task instructions agents are told."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = (
+            "Such as `refund`: agents are told the task instructions of this type, where their "
+            "prompts have some, and else those of the prompt's own type."
+        )
+        super().__init__(max_length=50, help_text=words, **kwargs)
+
+
 class ChatSendSerializer(Body):
     """A message to the tenant's agents. `null` and `""` count as not given."""
 
@@ -51,6 +62,7 @@ class ChatSendSerializer(Body):
         max_length=63, help_text="Slug of the agent that must answer; skips routing."
     )
     prompt_label = PromptLabelField()
+    task_type = TaskTypeField()
     stream = Flag(
         help_text="Accepted for clients that send it. Every answer can be followed live and read "
         "whole, whatever it says."

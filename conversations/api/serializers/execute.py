@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from conversations.api.serializers.chat import CustomerSerializer, PromptLabelField
+from conversations.api.serializers.chat import CustomerSerializer, PromptLabelField, TaskTypeField
 from conversations.api.serializers.plans import PlanField
 from conversations.states import TaskStatus
 from orkesta.api.fields import (
@@ -68,6 +68,7 @@ class ExecuteSerializer(Body):
         help_text="Of your waiting tasks the higher goes first; 10 is urgent. Else your tier says.",
     )
     prompt_label = PromptLabelField()
+    task_type = TaskTypeField()
     stream = Flag(help_text="Accepted and without effect: every task can be followed live.")
     user = CustomerSerializer(
         required=False, allow_null=True, help_text="Kept with a session that this opens."

@@ -57,6 +57,7 @@ class TaskSummarySerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(TaskStatus.choices)
     wanted = serializers.ChoiceField(Wanted.choices, allow_blank=True)
     prompt_label = serializers.CharField(help_text="Empty: the published versions.")
+    task_type = serializers.CharField(help_text="Empty: that of each agent's prompt.")
     current_step = serializers.SerializerMethodField()
     total_steps = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
