@@ -22,7 +22,7 @@ from tenants.services import issue_api_key  # noqa: E402
 
 SLUG = "bench"
 SCOPES = ["chat:write", "tasks:read", "tasks:write", "tasks:control"]
-SCOPES += ["schedules:manage", "webhooks:manage"]
+SCOPES += ["schedules:manage", "webhooks:manage", "prompts:read", "prompts:write"]
 AGENTS = {
     "catalogo": "Busca productos, precios y existencias.",
     "pedidos": "Toma pedidos y dice en qué van.",
