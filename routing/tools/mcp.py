@@ -30,6 +30,7 @@ from routing.tools.mcp_target import McpTarget
 from routing.tools.offers import Offer, quarantine_changed, read_offer
 from routing.tools.redacting import data_without, spoken_forms, without, words_of
 from routing.tools.schema import SchemaInvalid
+from routing.tools.server_words import note_words
 from routing.tools.values import Risk, ToolContext, ToolResult, ToolSnapshot
 from tenants.scope import in_tenant
 
@@ -135,8 +136,13 @@ async def offered_by(target: McpTarget) -> Offered:
 
 
 async def _current_offers(target: McpTarget) -> Mapping[str, Offer]:
-    """The usable tools of the server by name: listed once per session, and again now and then."""
+    """The usable tools of the server by name: listed once per session, and again now and then.
+    What it says of itself it says once, when the session is opened.
+    """
     session = tool_connections().mcp.session(target)
+    if session.offers is None:
+        said = await ask_server(target, own_words, may_repeat=True)
+        await in_tenant(target.tenant_id, note_words, target.server_id, said)
     if session.offers is None or session.offers_until < monotonic():
         session.offers = _read_offers(await _listed(target))
         session.offers_until = monotonic() + LOOK_AGAIN_SECONDS

@@ -51,6 +51,20 @@ def compare_words(*, server: McpServer, said: str | None) -> bool:
 
 
 @transaction.atomic
+def note_words(server_id: UUID, said: str) -> None:
+    """`compare_words` with what a server said when somebody went to use it. Needs the tenant's
+    scope.
+    """
+    row = McpServer.objects.select_for_update().filter(pk=server_id).first()
+    if row is None:
+        return
+    before = row.offered_words, row.do_words_wait
+    compare_words(server=row, said=said)
+    if (row.offered_words, row.do_words_wait) != before:
+        row.save(update_fields=["offered_words", "do_words_wait"])
+
+
+@transaction.atomic
 def approve_words(*, server: McpServer, seen: str) -> McpServer:
     """Tell agents what the server says now. `seen` is the hash of the text that the person read.
 
