@@ -27,4 +27,4 @@ def statements_per_turn(mock: Mock, *, verbose: bool = False) -> Result:
         for variant in Variant
     ]
     title = "SQL statements a turn, BEGIN and COMMIT aside"
-    return Result("Q", title, rows, "engine <= 8")
+    return Result("Q", title, rows, "edge + engine <= 8, on PostgreSQL")
