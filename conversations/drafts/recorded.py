@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from conversations.engine.calls import PendingCall
-from conversations.engine.state import CORRECTABLE, StepRecord, TaskState
+from conversations.engine.folding import CORRECTABLE
+from conversations.engine.state import StepRecord, TaskState
 from conversations.states import StepKind, StepStatus
 
 #: What a model is told of a call that nobody made then, and that nobody makes now.

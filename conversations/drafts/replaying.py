@@ -22,12 +22,13 @@ from conversations.engine.actions import (
 )
 from conversations.engine.answer_stream import AnswerStream
 from conversations.engine.claims import Claim
+from conversations.engine.folding import after, fold
 from conversations.engine.last_word import last_word
 from conversations.engine.loading import TaskInput, load, recorded_steps
 from conversations.engine.orchestrator import next_action
 from conversations.engine.performing import Performer
 from conversations.engine.remote import webhook_of
-from conversations.engine.state import StepRecord, TaskState, fold
+from conversations.engine.state import StepRecord, TaskState
 from conversations.models import Task
 from conversations.states import InputKind, StepKind
 from prompts.models import PromptVersion
@@ -97,7 +98,7 @@ async def replay_message(
                 problem = "A webhook agent answers, and is not called by replays."
                 return _answered(slug, "", state, past, message, problem=problem)
         for step in await _perform(action, state, performer, past):
-            state = state.after(step)
+            state = after(state, step)
 
 
 async def _perform(

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from conversations.engine.folding import note_for
 from conversations.engine.loading import TaskInput
-from conversations.engine.state import TaskState, note_for
+from conversations.engine.state import TaskState
 from conversations.plan import Part
 from routing.snapshot import AgentSnapshot, PromptSnapshot
 from routing.telling import told

@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db.models import BigIntegerField, UUIDField
 
 from conversations.engine.claims import Claim
-from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord, TaskState, fold
+from conversations.engine.folding import fold
+from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord, TaskState
 from conversations.errors import TaskNotFound
 from conversations.models import Message, Step, Task
 from conversations.plan import read_plan

@@ -7,9 +7,10 @@ from conversations.engine.actions import CallModel
 from conversations.engine.answer_stream import AnswerStream
 from conversations.engine.briefing import MAX_WINDOWS
 from conversations.engine.claims import Claim
+from conversations.engine.folding import note_for
 from conversations.engine.loading import TaskInput
 from conversations.engine.performing import failed, in_time, since
-from conversations.engine.state import StepRecord, TaskState, note_for
+from conversations.engine.state import StepRecord, TaskState
 from conversations.states import StepKind, StepStatus
 from orkesta.errors import OrkestaError
 from routing.errors import AgentBadAnswer

@@ -33,6 +33,7 @@ from conversations.engine.calls import PendingCall
 from conversations.engine.charging import PAUSED_BY_BUDGET, met_the_end_of_the_budget
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
+from conversations.engine.folding import after
 from conversations.engine.insistence import AlreadyRecorded, insist
 from conversations.engine.last_word import last_word
 from conversations.engine.loading import TaskInput, load
@@ -166,7 +167,7 @@ class Runner:
 
     async def _take_in(self, done: list[StepRecord], task: TaskInput) -> Action:
         for step in done:
-            self._state = self._state.after(step)
+            self._state = after(self._state, step)
         action = self._decide(task)
         if isinstance(action, Finish) and action.failure and self._stream is not None:
             await self._stream.withdraw()  # half an answer is not what will be said
@@ -247,7 +248,7 @@ class Runner:
         hand = ToolHand(task, self.claim)
         number = call.number or self._state.num_steps + 1
         step = hand.step(call, self._state, number=number)
-        self._state = self._state.after(step)
+        self._state = after(self._state, step)
         if not await self._begin(step):
             return None
         failpoint(Failpoint.CALL_BEGUN)

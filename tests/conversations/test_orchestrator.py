@@ -3,8 +3,9 @@ from dataclasses import dataclass
 import pytest
 
 from conversations.engine.actions import Action, CallModel, Finish, GiveUp, Route
+from conversations.engine.folding import after, fold
 from conversations.engine.orchestrator import next_action
-from conversations.engine.state import StepRecord, fold
+from conversations.engine.state import StepRecord
 from conversations.states import StepKind, StepStatus
 
 
@@ -70,5 +71,5 @@ def test_it_decides_the_same_however_often_the_steps_are_folded(case: Case) -> N
     half = len(case.steps) // 2
     resumed = fold(case.steps[:half])
     for step in case.steps[half:]:
-        resumed = resumed.after(step)
+        resumed = after(resumed, step)
     assert resumed == fold(case.steps)

@@ -6,8 +6,9 @@ import pytest
 
 from conversations.engine.actions import CallModel, Finish, Fork, GiveUp, Route
 from conversations.engine.findings import MAX_JOINED_CHARS, branch_findings, finding
+from conversations.engine.folding import fold
 from conversations.engine.orchestrator import next_action
-from conversations.engine.state import StepRecord, TaskState, fold
+from conversations.engine.state import StepRecord, TaskState
 from conversations.plan import Group, Part, agents_of, leading_agent, read_plan
 from conversations.states import StepKind, StepStatus
 

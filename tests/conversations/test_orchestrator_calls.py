@@ -16,8 +16,9 @@ from conversations.engine.actions import (
 )
 from conversations.engine.calls import CallKind, PendingCall
 from conversations.engine.findings import DATA
+from conversations.engine.folding import after, fold
 from conversations.engine.orchestrator import next_action
-from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord, fold
+from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord
 from conversations.states import InputKind, StepKind, StepStatus
 
 OK, BAD, BEGUN = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.STARTED
@@ -247,7 +248,7 @@ def test_it_decides_the_same_wherever_it_was_interrupted(case: Case) -> None:
     for cut in range(len(case.steps)):
         resumed = fold(case.steps[:cut], backlog=case.backlog)
         for step in case.steps[cut:]:
-            resumed = resumed.after(step)
+            resumed = after(resumed, step)
         assert resumed == whole
 
 

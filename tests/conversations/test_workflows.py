@@ -6,8 +6,9 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from conversations.engine.actions import CallModel, Finish, GiveUp
+from conversations.engine.folding import after, fold
 from conversations.engine.orchestrator import next_action
-from conversations.engine.state import StepRecord, TaskState, fold
+from conversations.engine.state import StepRecord, TaskState
 from conversations.plan import Part
 from conversations.states import StepKind, StepStatus
 from tests.callers import Caller, assert_problem, make_key
@@ -121,12 +122,12 @@ def test_each_part_has_the_steps_of_its_agent_to_itself() -> None:
     steps = [routed(max_steps=2), said(2, "sales", "uno")]
     assert isinstance(next_action(fold(steps)), Finish)
     assert isinstance(next_action(fold(steps, plan=parts())), CallModel)
-    bounded = TaskState(plan=parts()).after(routed(max_steps=1, max_task_tokens=5))
+    bounded = after(TaskState(plan=parts()), routed(max_steps=1, max_task_tokens=5))
     assert (bounded.limits.max_steps, bounded.limits.max_tokens) == (2, 10)
     spent = StepRecord(
         2, StepKind.MODEL, StepStatus.SUCCEEDED, "sales", output={"text": "x"}, input_tokens=10
     )
-    assert isinstance(next_action(bounded.after(spent)), GiveUp)
+    assert isinstance(next_action(after(bounded, spent)), GiveUp)
 
 
 async def test_a_key_for_some_agents_may_plan_with_these_only(acme: House) -> None:

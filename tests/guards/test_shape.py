@@ -27,6 +27,7 @@ PURE = (
     "conversations/cursor.py",
     "conversations/engine/actions.py",
     "conversations/engine/orchestrator.py",
+    "conversations/engine/folding.py",
     "conversations/engine/state.py",
 )
 IMPURE_IMPORTS = re.compile(

@@ -4,8 +4,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from conversations.engine.briefing import brief
+from conversations.engine.folding import fold
 from conversations.engine.loading import TaskInput
-from conversations.engine.state import fold
 from routing.models import Agent, McpServer
 from routing.snapshot import TenantSnapshot, forget_snapshots, get_snapshot
 from routing.tools.server_words import MAX_TOLD_CHARS, MAX_WORDS_CHARS, approve_words, hash_of_words
