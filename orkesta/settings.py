@@ -2,17 +2,17 @@
 
 from urllib.parse import urlparse
 
-import dj_database_url
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from orkesta import env
+from orkesta.database_settings import database_settings
+from orkesta.openapi_settings import OPENAPI
 from orkesta.redaction import secrets_of_settings
 from orkesta.unfold_settings import unfold_settings
 
 ENV = env.read()
 BASE_DIR = env.PROJECT_ROOT
-VAR_DIR = BASE_DIR / "var"
 
 # --- Secrets --------------------------------------------------------------------------------------
 # Without keys of its own a process still starts, so that `check` can say what is missing (E001).
@@ -94,41 +94,8 @@ TEMPLATES = [
 ]
 
 # --- Storage --------------------------------------------------------------------------------------
-DATABASES = {"default": dj_database_url.parse(ENV["DATABASE_URL"])}
-IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
-if IS_SQLITE:
-    DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
-    # WAL lets readers work beside the one writer; IMMEDIATE takes the write lock at BEGIN, where
-    # waiting is possible, instead of failing in the middle ("database is locked").
-    DATABASES["default"] |= {
-        "ENGINE": "orkesta.sqlite",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-        "CONN_MAX_AGE": None,
-        "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},
-    }
-else:
-    # A machine that vanished without a word is noticed within seconds, not after the system's 15
-    # minutes. Whatever DATABASE_URL says of these goes before.
-    network = {
-        "connect_timeout": 2,
-        "keepalives_idle": 10,
-        "keepalives_interval": 3,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        # Runs of a statement before PostgreSQL keeps its plan (`prepared_cursor` alone asks it to).
-        "prepare_threshold": 3,
-    }
-    DATABASES["default"] |= {
-        "ENGINE": "orkesta.postgresql",
-        "OPTIONS": {**network, **DATABASES["default"].get("OPTIONS", {})},
-        # Each of a few long-lived threads keeps its own (`orkesta.postgresql`).
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-    }
+DATABASES = {"default": database_settings(ENV["DATABASE_URL"], root=BASE_DIR)}
+IS_SQLITE = DATABASES["default"]["ENGINE"] == "orkesta.sqlite"
 ORKESTA_DATABASE_THREADS = ENV["ORCHESTRATOR_DATABASE_THREADS"]
 ORKESTA_REQUEST_THREADS = ENV["ORCHESTRATOR_REQUEST_THREADS"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -261,48 +228,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Orkesta",
-    "DESCRIPTION": (
-        "Send a message, follow its answer, look up what was said. Every call needs an API key, as "
-        "`Authorization: Bearer ork_…` or `X-API-Key: ork_…`; the key decides the tenant and what "
-        "may be done.\n\nErrors are `application/problem+json` (RFC 9457): go by `code`. Lists are "
-        "pages: send `next_cursor` back as `cursor` while `has_more` is true. In bodies, `null` "
-        "and an empty text mean that a value is not given."
-    ),
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "SORT_OPERATIONS": False,
-    "TAGS": [
-        {"name": "chat", "description": "Talk to the tenant's agents."},
-        {"name": "tasks", "description": "The work that each message sets going."},
-        {"name": "sessions", "description": "Conversations: their messages and events."},
-        {"name": "agents", "description": "Who can answer."},
-        {"name": "schedules", "description": "Messages that the clock posts."},
-        {"name": "inbound webhooks", "description": "Addresses at which others launch tasks."},
-        {"name": "keys", "description": "API keys: issue, rotate, revoke, report."},
-        {"name": "usage", "description": "What was used, and what it cost."},
-        {"name": "webhooks", "description": "Addresses of yours that are told how tasks end."},
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "ExecuteKind": "conversations.api.serializers.execute.ExecuteKind",
-        "SessionStatus": "conversations.states.SessionStatus",
-        "StepKind": "conversations.states.StepKind",
-        "StepStatus": "conversations.states.StepStatus",
-        "TaskStatus": "conversations.states.TaskStatus",
-        "Wanted": "conversations.states.Wanted",
-        "Role": "conversations.models.Message.Role",
-        "AgentKind": "routing.models.Agent.Kind",
-        "PromptStatus": "prompts.models.PromptVersion.Status",
-        "RunStatus": "prompts.run_models.RunStatus",
-        "DeliveryStatus": "conversations.trigger_models.WebhookDelivery.Status",
-        "WebhookEvent": "conversations.triggers.events.WebhookEvent",
-    },
-}
+SPECTACULAR_SETTINGS = OPENAPI
 
 # --- Orkesta's own --------------------------------------------------------------------------------
 ORKESTA_HOOK_PRINCIPAL = "conversations.triggers.inbound.find_principal"
