@@ -12,6 +12,7 @@ from unfold.decorators import action, display
 
 from conversations.admin.shown import moment
 from conversations.trigger_models import Schedule, ScheduleRun
+from conversations.triggers.cron_words import cron_words
 from conversations.triggers.schedules import fire_now, plan
 from tenants.admin.forms import TenantModelForm
 from tenants.admin.model_admin import HistoryAdmin, TenantModelAdmin, refused_form
@@ -31,6 +32,10 @@ class ScheduleForm(TenantModelForm):
 class ScheduleAdmin(TenantModelAdmin):
     form = ScheduleForm
     is_configuration = False
+    empty_icon, empty_text = (
+        "schedule",
+        _("A schedule posts a message whenever it is due, such as every Monday at nine."),
+    )
     actions_detail = ("run_now",)
     list_display = ("name", "explained", "agent", "next_time", "last_time", "status")
     list_filter = ("is_active",)
@@ -80,7 +85,8 @@ class ScheduleAdmin(TenantModelAdmin):
 
     @display(description=_("in words"), empty_value="-")
     def explained(self, schedule: Schedule) -> str | None:
-        return schedule.explanation or None
+        words = cron_words(schedule.cron) if schedule.cron else ""
+        return f"{words}, {schedule.time_zone}" if words else None
 
     @display(description=_("next"), ordering="next_due_at", empty_value="-")
     def next_time(self, schedule: Schedule) -> str | None:
@@ -97,6 +103,10 @@ class ScheduleAdmin(TenantModelAdmin):
 
 @admin.register(ScheduleRun)
 class ScheduleRunAdmin(HistoryAdmin):
+    empty_icon, empty_text = (
+        "history",
+        _("Each time a schedule fires, what came of it stands here."),
+    )
     list_display = ("schedule", "due_at", "num_skipped", "outcome")
     list_filter = ("schedule",)
     list_select_related = ("schedule",)

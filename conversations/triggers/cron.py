@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 #: Missed due times that are counted one by one; beyond, `num_skipped` says "at least so many".
 MAX_COUNTED: Final = 10_000
-_SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Due:
 def validate_cron(expression: str) -> None:
     """Raises ValidationError when it is no expression of five fields, or is never due."""
     try:
-        if len(expression.split()) == 5 and next(CronSim(expression, _SOME_DAY), None) is not None:
+        if len(expression.split()) == 5 and next(CronSim(expression, SOME_DAY), None) is not None:
             return
     except CronSimError:
         pass
@@ -44,7 +44,7 @@ def validate_cron(expression: str) -> None:
 def explain(expression: str) -> str:
     """The expression in English words; none for what `validate_cron` refuses."""
     try:
-        return str(CronSim(expression, _SOME_DAY).explain())
+        return str(CronSim(expression, SOME_DAY).explain())
     except CronSimError:
         return ""
 
