@@ -49,6 +49,10 @@ class InboundWebhookAdmin(TenantModelAdmin):
     form = InboundWebhookForm
     edit_role = Membership.Role.OWNER
     is_configuration = False
+    empty_icon, empty_text = (
+        "call_received",
+        _("Another system calls an inbound webhook, and a message is made of what it sends."),
+    )
     list_display = ("name", "address", "agent", "used", "status")
     list_filter = ("is_active",)
     list_select_related = ("agent",)

@@ -52,6 +52,10 @@ class WebhookEndpointForm(TenantModelForm):
 class WebhookEndpointAdmin(TenantModelAdmin):
     form = WebhookEndpointForm
     edit_role = Membership.Role.OWNER
+    empty_icon, empty_text = (
+        "webhook",
+        _("A webhook tells a system of yours how tasks end, and when a person is needed."),
+    )
     list_display = ("name", "url", "events", "status")
     list_filter = ("is_active",)
     search_fields = ("name", "url")
@@ -111,6 +115,10 @@ class WebhookEndpointAdmin(TenantModelAdmin):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(HistoryAdmin):
+    empty_icon, empty_text = (
+        "outgoing_mail",
+        _("Whatever your webhooks were told, and what they answered, stands here."),
+    )
     list_display = ("shown_id", "event_type", "endpoint", "shown_status", "num_tries", "next_time")
     list_filter = ("status", "endpoint")
     list_select_related = ("endpoint",)
