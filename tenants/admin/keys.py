@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -83,7 +85,7 @@ class ApiKeyAdmin(TenantModelAdmin):
             ("last_used_at", "last_used_address"),
             ("unusual", "revoked_at"),
             ("only_agents", "only_addresses"),
-            ("replaced_by", "created_by"),
+            ("replaced_by", "made_by"),
         )
         return ((None, {"fields": (("name", "shown_key"), "may", *facts)}),)
 
@@ -92,7 +94,7 @@ class ApiKeyAdmin(TenantModelAdmin):
             return ()
         shown = ("shown_key", "may", "state_words", "unusual", "only_agents", "only_addresses")
         dates = ("created_at", "revoked_at", "last_used_at")
-        return (*shown, *dates, "last_used_address", "replaced_by")
+        return (*shown, *dates, "last_used_address", "replaced_by", "made_by")
 
     def add_view(
         self,
@@ -219,8 +221,15 @@ class ApiKeyAdmin(TenantModelAdmin):
         return _day_and_hour(key.expires_at)
 
     @display(description=_("allowed to"))
-    def may(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
+    def may(self, key: ApiKey) -> SafeString:
+        """In words, each with its name in the API."""
+        words = {scope.value: words for scope, words in SCOPE_WORDS.items()}
+        lines = [(words.get(scope, ""), scope) for scope in key.scopes]
+        return format_html_join("", "<p>{} <span class='ork-note ork-mono'>{}</span></p>", lines)
+
+    @display(description=_("created by"), empty_value="-")
+    def made_by(self, key: ApiKey) -> str | None:
+        return str(key.created_by) if key.created_by else None
 
     @display(description=_("status"))
     def state_words(self, key: ApiKey) -> str:

@@ -137,11 +137,11 @@ class MembershipAdmin(TenantModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         if obj is not None:
-            return [(None, {"fields": ("person", "role")})]
+            return [(None, {"fields": ("named", "role")})]
         return [(None, {"fields": ("username", ("full_name", "email"), "role")})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("person",) if obj else ()
+        return ("named",) if obj else ()
 
     def kept_because(self, row: Membership, going: list[Membership]) -> str:
         """Without an owner nobody could look after the tenant's members any more."""
@@ -186,6 +186,12 @@ class MembershipAdmin(TenantModelAdmin):
         user = _user(member)
         name = user.get_full_name() or user.get_username()
         return [name, user.get_username(), name[:2]]
+
+    @display(description=_("person"))
+    def named(self, member: Membership) -> str:
+        user = _user(member)
+        full, username = user.get_full_name(), user.get_username()
+        return f"{full} ({username})" if full else username
 
     @display(description=_("e-mail"), empty_value="-")
     def email(self, member: Membership) -> str | None:
