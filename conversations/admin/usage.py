@@ -18,7 +18,6 @@ from conversations.admin.dashboard import CHART_OPTIONS
 from conversations.services.budget import list_paused_by_budget, set_budget
 from orkesta.errors import Invalid
 from tenants.admin.model_admin import HistoryAdmin, refused_form
-from tenants.admin.pages import page_context
 from tenants.admin_scope import Role, has_role, tenant_of
 from tenants.allowances import Allowance, allowance_of
 from tenants.models import Tenant
@@ -108,7 +107,9 @@ class UsageAdmin(HistoryAdmin):
         today = allowance.today()
         num_paused = list_paused_by_budget().count()
         context = {
-            **page_context(self, request, _("Usage and budget")),
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Usage and budget"),
             "month": figures.read_month(allowance),
             "chart": figures.read_chart(today),
             "chart_options": CHART_OPTIONS.replace('"precision":0,', ""),
