@@ -121,10 +121,14 @@ def _cards(counts: figures.Counts, days: Sequence[figures.Day]) -> list[Card]:
         ),
         Card(
             _("Tokens today"),
-            f"{figures.read_tokens_today():,}".replace(",", "\u202f"),
+            _grouped(figures.read_tokens_today()),
             _("in and out"),
         ),
     ]
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def _share(day: figures.Day) -> str:
@@ -246,7 +250,7 @@ def _agent_lines(names: Mapping[str, str]) -> list[dict[str, Any]]:
             "name": names.get(row.slug, row.slug),
             "calls": row.calls,
             "took": duration(row.milliseconds),
-            "tokens": row.tokens,
+            "tokens": _grouped(row.tokens),
             "share": round(100 * row.calls / most),
         }
         for row in work

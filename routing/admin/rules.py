@@ -1,5 +1,6 @@
 """Routing rules: an ordered list with a tester on top, and how often each of them decides."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -25,6 +26,12 @@ from tenants.admin_scope import tenant_of
 
 #: A rule that decided on nothing for so long is shown as idle.
 DAYS_COUNTED: Final = 30
+SESSION_WORDS: Final = {
+    "min_turns": _("Turns before it, at least"),
+    "max_turns": _("Turns before it, at most"),
+    "agents": _("Agents that have the conversation"),
+    "min_idle_minutes": _("Minutes of silence, at least"),
+}
 
 
 @admin.register(RoutingRule)
@@ -124,4 +131,20 @@ def _told(rule: RoutingRule) -> str:
     if rule.kind == RoutingRule.Kind.CONTEXT and isinstance(operator, str):
         said = str(OPERATORS.get(operator, operator))
         return rule.summary.replace(operator.replace("_", " "), said, 1)
+    if rule.kind == RoutingRule.Kind.SESSION:
+        return "; ".join(_session_words(condition))
     return rule.summary
+
+
+def _session_words(condition: Mapping[str, Any]) -> Iterator[str]:
+    if "is_first_message" in condition:
+        yield str(
+            _("The first of a conversation")
+            if condition["is_first_message"]
+            else _("Not the first")
+        )
+    for key, label in SESSION_WORDS.items():
+        if key in condition:
+            value = condition[key]
+            said = ", ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"{label}: {said}"

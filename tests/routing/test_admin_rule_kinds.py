@@ -126,6 +126,7 @@ def test_the_list_tells_every_condition_in_the_language_of_the_page(acme: House)
     page = desk.get("routing_routingrule_changelist").content.decode()
     assert "outside of mon-fri 09:00-18:00; sat-sun 22:00-02:00; 00:00-24:00" in page
     assert "tier is at least 3" in page
+    assert "Turns before it, at least: 2" in page
     desk.client.cookies["django_language"] = "es"
     page = desk.get("routing_routingrule_changelist").content.decode()
     assert "fuera de lun-vie 09:00-18:00" in page
