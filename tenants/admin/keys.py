@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from tenants.admin.key_forms import NewKeyForm, RotationForm
+from tenants.admin.key_forms import SCOPE_WORDS, NewKeyForm, RotationForm
 from tenants.admin.model_admin import TenantModelAdmin, refused_form
 from tenants.admin.pages import dialog_done, page_context
 from tenants.admin_scope import FORM_FIELD, has_role, person_of, tenant_of
