@@ -36,8 +36,26 @@ class Variable:
     is_secret: bool = False
 
 
+def whole_commands(pieces: list[str]) -> list[str]:
+    """The commands of a list that was cut at commas: one that stands in quotes belongs to its
+    command.
+    """
+    found: list[str] = []
+    cut = ""
+    for piece in pieces:
+        line = f"{cut},{piece}" if cut else piece
+        try:
+            shlex.split(line)
+        except ValueError:
+            cut = line
+        else:
+            found.append(line.strip())
+            cut = ""
+    return [*found, cut] if cut else found
+
+
 def _commands(value: list[str]) -> None:
-    for line in value:
+    for line in whole_commands(value):
         try:
             shlex.split(line)
         except ValueError as exc:
@@ -128,7 +146,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OPENAI_MODEL", "str", "gpt-5-mini", "LLM asked at that endpoint."),
     Variable("ORCHESTRATOR_ALLOW_PRIVATE_UPSTREAMS", "bool", False, "Lets tenants' LLM endpoints and tools live on private addresses (Ollama on localhost)."),
     Variable("ORCHESTRATOR_UPSTREAM_HOSTS", "list", [], "Hosts on private addresses that tenants' LLM endpoints and tools may call all the same, as host or host:port, such as ollama.lan:11434."),
-    Variable("ORCHESTRATOR_MCP_COMMANDS", "list", [], "Commands that tenants may choose as MCP servers, each with its arguments, such as python -m examples.ferreteria --stdio; they run on this machine as this process. None: MCP servers are addresses.", _commands),
+    Variable("ORCHESTRATOR_MCP_COMMANDS", "list", [], "Commands that tenants may choose as MCP servers, each with its arguments, such as python -m examples.ferreteria --stdio (an argument with a comma in quotes); they run on this machine as this process. None: MCP servers are addresses.", _commands),
     Variable("ORCHESTRATOR_OFFLINE_TOKEN_DELAY_MS", "int", 12, "Pause of the offline model between two tokens, so that streaming can be seen.", _between(0, 5000)),
     # --- limits and money
     Variable("ORCHESTRATOR_WEB_PROCESSES", "int", 1, "Processes that serve HTTP; while Redis is gone each lets its share of the rate limits through.", _between(1, 1000)),

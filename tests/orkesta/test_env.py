@@ -99,6 +99,19 @@ def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == ["https://a.example", "http://localhost:3000"]
 
 
+def test_a_comma_in_quotes_belongs_to_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "python -m shop '--only=a, b', node x.js"
+    monkeypatch.setenv("ORCHESTRATOR_MCP_COMMANDS", given)
+    found = env.whole_commands(env.read()["ORCHESTRATOR_MCP_COMMANDS"])
+    assert found == ["python -m shop '--only=a, b'", "node x.js"]
+
+
+def test_a_quote_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_MCP_COMMANDS", "python -m 'shop, node x.js")
+    with pytest.raises(ImproperlyConfigured, match="is no command"):
+        env.read()
+
+
 def test_fresh_secrets_are_long_and_never_the_same() -> None:
     first, second = env.fresh_secrets(), env.fresh_secrets()
     assert first != second
