@@ -24,6 +24,7 @@ CONFORMANCE = (
     "tests/conversations/test_turn_statements.py",
     "tests/conversations/test_charging.py",
     "tests/tenants/usage/test_rollup.py",
+    "tests/routing/test_embed_examples.py",
 )
 #: Nothing about PostgreSQL that ten would not show.
 TOO_LONG = "tests/conversations/test_batches.py::test_it_takes_a_thousand"
