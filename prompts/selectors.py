@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from prompts.errors import PromptNotFound, PromptVersionNotFound
 from prompts.models import Prompt, PromptLabel, PromptVersion
@@ -100,3 +100,9 @@ def get_labelled(prompt: Prompt, label: str) -> PromptVersion:
     if version is None:
         raise PromptVersionNotFound
     return version
+
+
+def list_blocks() -> QuerySet[Prompt]:
+    """The tenant's blocks that have a published version, by name."""
+    live = PromptVersion.objects.filter(prompt=OuterRef("pk"), status=Status.PUBLISHED)
+    return Prompt.objects.exclude(kind=Prompt.Kind.PROMPT).filter(Exists(live)).order_by("name")

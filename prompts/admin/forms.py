@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from prompts.admin.problem_words import in_words
 from prompts.admin.variable_rows import VariableRowsField
 from prompts.models import Prompt, PromptVersion
 from prompts.services import check_source
@@ -39,7 +40,7 @@ class SourceField(forms.CharField):
                         params={
                             "line": problem.line,
                             "column": problem.column,
-                            "message": problem.message,
+                            "message": in_words(problem.message),
                         },
                     )
                     for problem in problems[:10]

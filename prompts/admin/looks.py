@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orkesta.errors import OrkestaError
 from prompts.admin.costs import CostShown, cost_shown
+from prompts.admin.problem_words import in_words
 from prompts.composition import FIXED, GIVEN, OWN, Composition, Part, compose
 from prompts.costs import Traffic, read_traffic
 from prompts.models import Prompt
@@ -31,6 +33,7 @@ class PartShown:
     num_tokens: int
     cost: CostShown
     is_told: bool
+    why: str
 
 
 def look_at(
@@ -46,6 +49,7 @@ def look_at(
     tokens = count_tokens(composition.text_for(told))
     return {
         "report": composition.report,
+        "problems": [(one, in_words(one.message)) for one in composition.report.problems],
         "parts": [_shown(part, traffic, told) for part in composition.parts],
         "task_type": told,
         "task_types": [composition.own_type, *composition.variants],
@@ -61,7 +65,8 @@ def look_at(
 def _shown(part: Part, traffic: Traffic, task_type: str) -> PartShown:
     num_tokens, is_told = part.num_tokens, part.task_type in ("", task_type)
     cost = cost_shown(traffic, num_tokens)
-    return PartShown(part, _KINDS[part.kind], num_tokens, cost, is_told)
+    why = gettext(part.why) if part.kind == FIXED else part.why
+    return PartShown(part, _KINDS[part.kind], num_tokens, cost, is_told, why)
 
 
 def _rendered(

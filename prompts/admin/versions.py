@@ -30,9 +30,10 @@ from prompts.admin.side_by_side import folded, side_by_side
 from prompts.case_runs import case_of
 from prompts.diff import diff_texts
 from prompts.errors import NothingToReplay, ReplayConflict, VersionNotDraft
+from prompts.fixed import FIXED_BLOCKS
 from prompts.models import PromptVersion
 from prompts.past import list_past_turns
-from prompts.selectors import find_version
+from prompts.selectors import find_version, list_blocks
 from prompts.services import (
     discard_draft,
     edit_draft,
@@ -174,7 +175,9 @@ class VersionPages:
         if turn is None:
             raise Http404
         case = case_of(version.prompt, turn.text, turn.context)
-        return HttpResponseRedirect(reverse("admin:prompts_prompttestcase_change", args=[case.pk]))
+        # The button posts in the background; the browser has to be told to leave the page.
+        place = reverse("admin:prompts_prompttestcase_change", args=[case.pk])
+        return HttpResponse(headers={"HX-Redirect": place})
 
     def tested(self, request: HttpRequest, prompt_id: UUID, version_id: UUID) -> HttpResponse:
         """How far the test set is; a fragment of a page."""
@@ -235,6 +238,8 @@ class VersionPages:
         context = self.context(request, version, title) | look_at(source, version.prompt)
         context |= shown_test_set(version) | newest_replay(version)
         context |= {"turns": list_past_turns(version.prompt_id, NUM_TURNS)}
+        if not version.prompt.is_block:
+            context |= {"fixed_blocks": FIXED_BLOCKS.values(), "blocks": list_blocks()}
         return TemplateResponse(request, "orkesta/prompts/editor.html", context | {"form": form})
 
     def context(self, request: HttpRequest, version: PromptVersion, title: str) -> dict[str, Any]:

@@ -56,7 +56,10 @@ def test_a_preview_with_a_real_message_becomes_one_too(acme: House, said: Messag
     ids, turn = (draft.prompt_id, draft.pk), str(said.task_id)
     page = desk.post("prompts_version_preview", *ids, source=draft.source, turn=turn)
     assert "Di azul." in page.content.decode()
-    desk.post("prompts_version_case", *ids, turn=turn)
+    answer = desk.post("prompts_version_case", *ids, turn=turn)
+    # Its button posts in the background: a redirect would be filled into the page.
+    assert answer.status_code == 200
+    assert answer["HX-Redirect"].startswith("/admin/prompts/prompttestcase/")
     assert cases(acme) == [("precio 1", "sales")]
     assert desk.post("prompts_version_case", *ids, turn=str(uuid4())).status_code == 404
 
