@@ -55,7 +55,7 @@ def looked_after(one: Installation) -> dict[str, tuple[str, str]]:
 @pytest.mark.redis
 @pytest.mark.chaos
 @pytest.mark.long
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_workers_die_of_a_task_twice_and_then_give_it_up(empty_shop: Shop) -> None:
     shop = empty_shop
     before = shop.cluster.num_started

@@ -9,19 +9,26 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.redis,
     pytest.mark.chaos,
-    pytest.mark.long,
+]
+FORMS = [
+    pytest.param(30, {"kills": 1, "freezes": 0, "valkey": 1}, id="short"),
+    pytest.param(100, {"kills": 3, "freezes": 1, "valkey": 1}, id="whole", marks=pytest.mark.long),
 ]
 
 
-def test_nothing_accepted_is_lost_or_done_twice_whatever_dies(empty_shop: Shop, till: Till) -> None:
+@pytest.mark.parametrize(("num_tasks", "faults"), FORMS)
+def test_nothing_accepted_is_lost_or_done_twice_whatever_dies(
+    empty_shop: Shop, till: Till, num_tasks: int, faults: dict[str, int]
+) -> None:
     shop = empty_shop
     adversary = Adversary(shop.cluster, shop.postgres, shop.valkey, num_workers=2)
-    adversary.recruit_sleeper()
-    faults = adversary.faults(kills=3, freezes=1, valkey=1)
+    if faults["freezes"]:
+        adversary.recruit_sleeper()
     ports = [shop.uvicorn.port, shop.daphne.port]
-    storm = storm_over(shop.cluster, till, faults, ports, seed=7, num_tasks=100)
+    planned = adversary.faults(**faults)
+    storm = storm_over(shop.cluster, till, planned, ports, seed=7, num_tasks=num_tasks)
     storm.rage(seconds_to_settle=30)
     assert storm.broken_promises() == []
-    assert len(storm.history.acknowledged) == 100
+    assert len(storm.history.acknowledged) == num_tasks
     # A client that tries again while its first try is still being answered is told to wait (409).
     assert storm.history.statuses <= {0, 409}, "no 5xx while PostgreSQL is there"
