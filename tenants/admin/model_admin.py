@@ -50,6 +50,12 @@ class GuardedModelAdmin(VersionedPages, ModelAdmin):
         """Only the parameters of this list's own filters: never `__regex`, never another column."""
         return lookup in self._allowed_lookups()
 
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """Rows are pointed to by their ids alone. Django's own looks at any name of the model, and
+        fails over those of relations to it.
+        """
+        return to_field == self.opts.pk.name
+
     def get_ordering(self, request: HttpRequest) -> Any:
         """Always one, the same as lists have by default: pages of choices must not overlap."""
         return super().get_ordering(request) or self.opts.ordering or ("-pk",)
@@ -67,8 +73,10 @@ class GuardedModelAdmin(VersionedPages, ModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        """The row; 404 when it is absent, which is also what another tenant's row is."""
-        row = super().get_object(request, object_id, from_field)
+        """The row with this id; 404 when it is absent, which is also what another tenant's row is.
+        It is found by no other column, and so by none that is named "".
+        """
+        row = super().get_object(request, object_id)
         if row is None:
             raise Http404
         return row

@@ -10,7 +10,7 @@ from routing.models import Agent, LLMEndpoint, RoutingRule
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.scope import scopes_disabled, tenant_scope
 from tenants.services import issue_api_key
-from tests.admin import desk_of, make_turn
+from tests.admin import desk_of, make_turn, superuser_in
 from tests.cast import House
 
 CANARY = "Canary of the rival"
@@ -177,6 +177,17 @@ def test_bad_questions_to_a_list_are_no_errors(acme: House, query: dict[str, str
 )
 def test_a_nul_is_refused_before_the_database_sees_it(acme: House, name: str) -> None:
     assert desk_of(acme).get("routing_agent_changelist", **{name: "a\x00b"}).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["tenant", "slug", "password", "secret", "", "id"])
+def test_rows_are_pointed_to_by_their_ids_alone(acme: House, name: str) -> None:
+    tier, desk = acme.tenant.tier, superuser_in(acme)
+    expected = 200 if name in {"", "id"} else 400
+    for page, args in (("add", ()), ("change", (tier.pk,)), ("delete", (tier.pk,))):
+        response = desk.get(f"tenants_tier_{page}", *args, _to_field=name)
+        assert response.status_code == expected, page
+    page = desk_of(acme).get("routing_agent_changelist", _to_field=name)
+    assert page.status_code == expected
 
 
 def test_an_allowed_filter_works(acme: House) -> None:
