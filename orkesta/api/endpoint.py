@@ -78,6 +78,11 @@ def read_body(
     return given, _reader(kind, partial=partial).ignored_in(request.data)
 
 
+def without_missing(given: dict[str, Any]) -> dict[str, Any]:
+    """A flag that is `null` or `""` is not given: what it is, or its default, stays."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def read_query(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
     """The query as `kind` accepts it; blank parameters count as absent. Raises Invalid."""
     given = {name: value for name, value in request.query_params.items() if value != ""}

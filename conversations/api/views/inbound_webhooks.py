@@ -14,9 +14,8 @@ from conversations.api.serializers.webhooks import (
     LaunchedSerializer,
     NewInboundWebhookSerializer,
 )
-from conversations.api.views.schedules import without_missing
 from conversations.triggers import inbound, selectors
-from orkesta.api.endpoint import Endpoint, answer_page, read_body
+from orkesta.api.endpoint import Endpoint, answer_page, read_body, without_missing
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from tenants.allowances import Feature
 from tenants.authentication import principal_of

@@ -1,6 +1,5 @@
 """Schedules: messages that the clock posts."""
 
-from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
@@ -14,7 +13,7 @@ from conversations.api.serializers.schedules import (
     ScheduleSerializer,
 )
 from conversations.triggers import schedules, selectors
-from orkesta.api.endpoint import Endpoint, answer_page, read_body
+from orkesta.api.endpoint import Endpoint, answer_page, read_body, without_missing
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from tenants.allowances import Feature
 from tenants.authentication import principal_of
@@ -120,8 +119,3 @@ class ScheduleRunsView(Endpoint):
     )
     def get(self, request: Request, schedule_id: UUID) -> Response:
         return answer_page(selectors.list_runs(schedule_id), ScheduleRunSerializer, request)
-
-
-def without_missing(given: dict[str, Any]) -> dict[str, Any]:
-    """A flag that is `null` or `""` is not given: what it is, or its default, stays."""
-    return {name: value for name, value in given.items() if value is not None}

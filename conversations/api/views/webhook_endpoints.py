@@ -15,9 +15,8 @@ from conversations.api.serializers.webhooks import (
     WebhookEndpointBodySerializer,
     WebhookEndpointSerializer,
 )
-from conversations.api.views.schedules import without_missing
 from conversations.triggers import deliveries, endpoints, selectors
-from orkesta.api.endpoint import Endpoint, answer_page, read_body, read_query
+from orkesta.api.endpoint import Endpoint, answer_page, read_body, read_query, without_missing
 from orkesta.api.openapi import PAGE_PARAMETERS, page_of, problems
 from tenants.allowances import Feature
 from tenants.authentication import principal_of
