@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from conversations.engine.dispatch import at_once, dispatch_on_commit
 from conversations.errors import BranchesFailed
-from conversations.event_log import Fact, Place, append
+from conversations.event_log import Fact, Place, append, step_recorded
 from conversations.models import Step, Task
 from conversations.states import UNFINISHED, StepKind, StepStatus, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
@@ -50,7 +50,7 @@ def note_branch_end(parent_id: UUID | None) -> None:
     if step is None:
         return
     _close(step, _findings(step, branches))
-    facts = [_recorded(parent, step)]
+    facts = [step_recorded(parent, step)]
     if parent.status == TaskStatus.WAITING:
         facts.append(_wake(parent))
     append(Place(parent.tenant_id, parent.session_id), facts)
@@ -90,17 +90,3 @@ def _wake(parent: Task) -> Fact:
     dispatch_on_commit(parent.id, priority=parent.priority)
     data = {"task_id": str(parent.id), "status": TaskStatus.QUEUED, "reason": "branches_ended"}
     return Fact("task.status_changed", data, parent.id)
-
-
-def _recorded(task: Task, step: Step) -> Fact:
-    data = {
-        "number": step.number,
-        "kind": step.kind,
-        "status": step.status,
-        "agent": step.agent_slug,
-        "reason": step.reason,
-        "duration_ms": round(step.duration_ms, 3),
-        "input_tokens": 0,
-        "output_tokens": 0,
-    }
-    return Fact("step.recorded", data, task.id)

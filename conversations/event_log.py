@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations.errors import SessionNotFound
 from conversations.live import LiveEvent, publish_on_commit
-from conversations.models import Event, Session, Task
+from conversations.models import Event, Session, Step, Task
 from conversations.triggers.outbox import announce
 from conversations.triggers.task_events import announcements_of
 from orkesta.statements import Nth, Param, collecting
@@ -31,6 +31,21 @@ def fact_of(task: Task, kind: str, data: dict[str, Any]) -> Fact:
     """Something about the task; of a branch it says whose, and webhooks hear nothing of it."""
     whose = {} if task.parent_id is None else {"parent_task_id": str(task.parent_id)}
     return Fact(kind, data | whose, task.id)
+
+
+def step_recorded(task: Task, step: Step) -> Fact:
+    """A step that has ended without a worker: a person's, or the one that joins branches."""
+    data = {
+        "number": step.number,
+        "kind": step.kind,
+        "status": step.status,
+        "agent": step.agent_slug,
+        "reason": step.reason,
+        "duration_ms": round(step.duration_ms, 3),
+        "input_tokens": step.input_tokens,
+        "output_tokens": step.output_tokens,
+    }
+    return fact_of(task, "step.recorded", data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from conversations.batch_count import note_end
 from conversations.branches import note_branch_end
 from conversations.engine.dispatch import at_once, dispatch_on_commit
 from conversations.errors import InputExpired, InputInvalid, TaskNotFound
-from conversations.event_log import Fact, Place, append, fact_of
+from conversations.event_log import Fact, Place, append, fact_of, step_recorded
 from conversations.failures import failure
 from conversations.input_models import InputRequest
 from conversations.models import Step, Task
@@ -84,9 +84,9 @@ def give_input(
         raise StateConflict("The time to answer is over.")
     given = _checked(request, Given(_action(action), text.strip(), arguments, by[:200]))
     step = _close(request, given)
-    facts = [*_told(task, request, given), _recorded(task, step)]
+    facts = [*_told(task, request, given), step_recorded(task, step)]
     if request.kind == InputKind.OUTCOME and given.action is InputAction.REJECT:
-        facts.append(_recorded(task, _fail_call(task, step)))
+        facts.append(step_recorded(task, _fail_call(task, step)))
     _move(task, TaskStatus.QUEUED)
     status = {"task_id": str(task.id), "status": TaskStatus.QUEUED, "reason": "input_given"}
     append(Place(task.tenant_id, task.session_id), [*facts, _status(task, status)])
@@ -126,7 +126,7 @@ def expire_input(request_id: UUID) -> bool:
     task.error_code, task.error_detail = error.code, error.message[:2000]
     _move(task, TaskStatus.FAILED)
     status = {"task_id": str(task.id), "status": TaskStatus.FAILED, "reason": error.code}
-    facts = [_recorded(task, step), _status(task, status)]
+    facts = [step_recorded(task, step), _status(task, status)]
     if task.parent_id is None:
         facts.insert(1, Fact("error", failure(error.code, error.message) or {}, task.id))
     append(Place(task.tenant_id, task.session_id), facts)
@@ -218,20 +218,6 @@ def _move(task: Task, to: TaskStatus) -> None:
 def _told(task: Task, request: InputRequest, given: Given) -> list[Fact]:
     data = {"request_id": str(request.id), "action": given.action.value, "by": given.by}
     return [fact_of(task, "input.given", data)]
-
-
-def _recorded(task: Task, step: Step) -> Fact:
-    data = {
-        "number": step.number,
-        "kind": step.kind,
-        "status": step.status,
-        "agent": step.agent_slug,
-        "reason": step.reason,
-        "duration_ms": step.duration_ms,
-        "input_tokens": step.input_tokens,
-        "output_tokens": step.output_tokens,
-    }
-    return fact_of(task, "step.recorded", data)
 
 
 def _status(task: Task, data: dict[str, Any]) -> Fact:
