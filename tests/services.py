@@ -14,7 +14,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any, NoReturn
@@ -76,6 +76,17 @@ class Valkey:
         return server
 
 
+@contextmanager
+def _valkey() -> Iterator[Valkey]:
+    try:
+        server = Valkey()
+    except (ValkeyServerError, OSError) as exc:
+        unavailable("Valkey", exc)
+    else:
+        yield server
+        server.kill()
+
+
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """The address of an empty Valkey or Redis that this worker's tests share."""
@@ -83,37 +94,22 @@ def valkey_url() -> Iterator[str]:
     if given:
         yield given
         return
-    try:
-        server = Valkey()
-    except (ValkeyServerError, OSError) as exc:
-        unavailable("Valkey", exc)
-    else:
+    with _valkey() as server:
         yield server.url
-        server.kill()
 
 
 @pytest.fixture
 def mortal_valkey() -> Iterator[Valkey]:
     """A Valkey for one test, which may kill it; never the one of TEST_REDIS_URL."""
-    try:
-        server = Valkey()
-    except (ValkeyServerError, OSError) as exc:
-        unavailable("Valkey", exc)
-    else:
+    with _valkey() as server:
         yield server
-        server.kill()
 
 
 @pytest.fixture(scope="session")
 def own_valkey() -> Iterator[Valkey]:
     """A Valkey for the processes of a production set-up, which its tests may kill and restart."""
-    try:
-        server = Valkey()
-    except (ValkeyServerError, OSError) as exc:
-        unavailable("Valkey", exc)
-    else:
+    with _valkey() as server:
         yield server
-        server.kill()
 
 
 @pytest.fixture(scope="session")
