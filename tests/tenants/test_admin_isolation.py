@@ -14,6 +14,7 @@ from conversations.trigger_models import (
 )
 from orkesta.addresses import Address, addresses
 from prompts.models import PromptVersion
+from prompts.replay_models import PromptReplay
 from prompts.services import save_draft
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.audit import record
@@ -42,7 +43,8 @@ def rows_of(house: House) -> dict[str, Model]:
     extras = make_extras(house)
     with tenant_scope(house.id):
         issue_api_key(tenant=house.tenant, name="shop", scopes=["chat:write"])
-        save_draft(prompt=agent.prompt, source="a draft")
+        draft = save_draft(prompt=agent.prompt, source="a draft")
+        PromptReplay.objects.create(version=draft)
         return extras | {
             "tenants_tenant": house.tenant,
             "tenants_tier": house.tenant.tier,
@@ -71,11 +73,12 @@ def rows_of(house: House) -> dict[str, Model]:
 
 def arguments(page: Address, rows: dict[str, Model], other_id: Any = None) -> dict[str, Any]:
     """What the address takes to lead to one of `rows`, or to `other_id`, which is nobody's."""
-    if page.name.startswith("admin:prompts_version_"):
+    if page.name.startswith(("admin:prompts_version_", "admin:prompts_replay_")):
         prompt = rows["prompts_prompt"]
         versions = PromptVersion._base_manager.filter(prompt=prompt).order_by("number")
         old, new = versions.first(), versions.last()
         found = {"prompt_id": prompt.pk, "version_id": new.pk, "old_id": old.pk}
+        found["replay_id"] = PromptReplay._base_manager.get(version=new).pk
         return {name: other_id or found[name] for name in page.parameters}
     label = "_".join(page.name.removeprefix("admin:").split("_")[:2])
     found = dict.fromkeys(page.parameters, other_id or rows[label].pk)
