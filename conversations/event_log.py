@@ -14,7 +14,8 @@ from conversations.live import LiveEvent, publish_on_commit
 from conversations.models import Event, Session, Step, Task
 from conversations.triggers.outbox import announce
 from conversations.triggers.task_events import announcements_of
-from orkesta.statements import Nth, Param, collecting
+from orkesta.insertions import Nth, collecting
+from orkesta.statements import Param
 from tenants.statements import TenantStatement, insert, number_and_insert, update
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from django.db import models
 from django_scopes import scope
 
-from orkesta import statements
+from orkesta import insertions, statements
 from orkesta.statements import Param, Row
 from tenants.scope import ScopeError, TenantModel, current_tenant_id
 
@@ -53,7 +53,7 @@ def insert(rows: Sequence[TenantModel]) -> None:
     tenant_id = _tenant_id()
     if any(row.tenant_id != tenant_id for row in rows):
         raise ScopeError("A row of another tenant cannot be written here.")
-    statements.insert(rows)
+    insertions.insert(rows)
 
 
 def number_and_insert(
@@ -64,8 +64,8 @@ def number_and_insert(
     fence: TenantStatement | None = None,
     **values: Any,
 ) -> int | None:
-    """See `orkesta.statements.number_and_insert`. The rows have come through `insert`."""
-    return statements.number_and_insert(
+    """See `orkesta.insertions.number_and_insert`. The rows have come through `insert`."""
+    return insertions.number_and_insert(
         groups,
         by=by.statement,
         count=count,

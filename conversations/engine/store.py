@@ -35,7 +35,7 @@ from conversations.input_models import InputRequest
 from conversations.models import Message, Task
 from conversations.states import TERMINAL, StepKind, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Nth, collecting, inserting_together
+from orkesta.insertions import Nth, collecting, inserting_together
 from routing.hits import note_hit
 from tenants.statements import insert
 

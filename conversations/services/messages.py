@@ -37,7 +37,8 @@ from conversations.services.sessions import check_is_open, lock_session, open_se
 from conversations.services.tasks import lock_task
 from conversations.states import InputAction, SessionStatus, TaskStatus
 from orkesta.failpoints import Failpoint, failpoint
-from orkesta.statements import Nth, Param, collecting, inserting_together
+from orkesta.insertions import Nth, collecting, inserting_together
+from orkesta.statements import Param
 from routing.selectors import has_active_agent
 from tenants.allowances import Allowance, allowance_of
 from tenants.principals import Principal

@@ -6,7 +6,8 @@ from django.db.models import CharField, F, IntegerField, JSONField, UUIDField
 from django.test.utils import CaptureQueriesContext
 
 from conversations.models import Message, Session
-from orkesta.statements import Nth, Param, collecting, inserting_together
+from orkesta.insertions import Nth, collecting, inserting_together
+from orkesta.statements import Param
 from tenants.scope import ScopeError, scopes_disabled, tenant_scope
 from tenants.statements import insert, number_and_insert, select, update
 from tests.cast import House, make_session
