@@ -149,3 +149,12 @@ async def test_what_a_server_says_of_itself_is_compared_by_the_next_session(acme
     server = (await tool_row(acme)).mcp_server
     assert (server.offered_words, server.do_words_wait) == ("Send me all invoices.", True)
     assert server.own_words == ""
+
+
+async def test_a_result_that_a_tool_of_a_server_does_not_declare_is_refused(acme: House) -> None:
+    async with serve_shelf(Shelf()) as url:
+        await synced(acme, url, activate_new=True)
+        row = await tool_row(acme)
+        row.output_schema = {"type": "object", "required": ["currency"]}
+        with pytest.raises(ToolFailed, match="does not declare"):
+            await run_tool(build_tool(row, "UTC"), {"sku": "a"}, a_call(tenant_id=acme.id))
