@@ -46,7 +46,7 @@ chaos: $(DEVELOPMENT) ## Kill everything, for half an hour (TASKS=10000 KILLS=50
 	$(BIN)/python -m tests.chaos failover --kills 20 --seed $(or $(SEED),1)
 
 .PHONY: mutants
-mutants: $(DEVELOPMENT) ## Plant 27 bugs, one by one, and see the tests notice (ARGS='ticket' for those so named)
+mutants: $(DEVELOPMENT) ## Plant bugs, one by one, and see the tests notice (ARGS='ticket' for those so named)
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 .PHONY: fuzz
