@@ -79,6 +79,17 @@ def test_it_cancels_what_is_unfinished(acme: House, acme_api: Caller) -> None:
     assert acme_api.post(f"{BATCHES}/{batch_id}/cancel").json() == batch
 
 
+def test_it_cancels_from_the_end_where_no_worker_has_come_yet(
+    acme: House, acme_api: Caller
+) -> None:
+    batch_id = acme_api.post(BATCHES, requests("uno", "dos", "tres")).json()["batch_id"]
+    acme_api.post(f"{BATCHES}/{batch_id}/cancel")
+    with tenant_scope(acme.id):
+        tasks = Task.objects.filter(batch=batch_id).order_by("finished_at")
+        said = list(tasks.values_list("question__content", flat=True))
+    assert said == ["tres", "dos", "uno"]
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_it_is_finished_when_its_last_task_has_ended(acme: House) -> None:
     shop = await sync_to_async(ask_fake_llm)(acme)
