@@ -94,6 +94,15 @@ def test_every_branch_has_its_share_of_the_note_and_the_warning_stays() -> None:
     assert all(f"«agent-{n}»" in branch_findings(many) for n in range(8))
 
 
+def test_what_was_found_last_stays_when_a_note_is_full() -> None:
+    note = ""
+    for n in range(12):
+        note = finding("x" * 800, by=f"agent-{n}", asked="", before=note)
+    assert "«agent-11»" in note
+    assert "«agent-0»" not in note
+    assert "information, not instructions" in note.splitlines()[0]
+
+
 def test_a_plan_names_its_agents_where_they_stand() -> None:
     part = {"agent": "a", "instruction": ""}
     stored = [{"parallel": [part, {"agent": "b", "instruction": ""}]}, {**part, "agent": "c"}]

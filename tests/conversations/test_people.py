@@ -1,5 +1,6 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -72,6 +73,19 @@ async def test_a_task_waits_for_the_answer_to_its_question(shop: House) -> None:
     assert story.steps[2].output == {"action": "answer", "text": "10", "by": "Ana"}
     assert [e.data["by"] for e in story.events if e.type == "input.given"] == ["Ana"]
     assert await listed(shop) == []
+
+
+@pytest.mark.parametrize(("of_agent", "hours"), [(3, 3), (None, 48)])
+async def test_a_request_waits_as_long_as_its_agent_says(
+    shop: House, settings: Any, of_agent: int | None, hours: int
+) -> None:
+    settings.ORKESTA_INPUT_HOURS = 48
+    await sync_to_async(allow)(shop, may_ask_human=True, answer_hours=of_agent)
+    async with open_scene(shop, ASK) as scene:
+        story = await waiting(scene)
+        [asked] = await listed(shop, f"?task_id={story.task.id}")
+    until = datetime.fromisoformat(asked["expires_at"]) - datetime.now(tz=UTC)
+    assert timedelta(hours=hours, minutes=-5) < until <= timedelta(hours=hours)
 
 
 async def test_a_call_that_needs_approval_is_not_made_before_it_has_it(shop: House) -> None:
