@@ -51,11 +51,6 @@ class TextDiff:
     new_tokens: TokenCount
 
     @property
-    def token_delta(self) -> int:
-        """Tokens the new text has more (or, negative, less) than the old."""
-        return self.new_tokens.count - self.old_tokens.count
-
-    @property
     def is_changed(self) -> bool:
         """Whether the texts differ at all."""
         return any(segment.op != "equal" for segment in self.segments)

@@ -10,11 +10,9 @@ import gzip
 import hashlib
 import threading
 import zlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import tiktoken
 from tiktoken.model import encoding_name_for_model
@@ -29,12 +27,6 @@ VOCABULARY_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cf
 CHARACTERS_PER_TOKEN = 3.6
 # A longer text is estimated: a megabyte would keep the editor waiting.
 EXACT_CHARACTERS = 512 * 1024
-
-# What a chat message costs besides its text, and the opening of the answer (OpenAI cookbook,
-# "How to count tokens with tiktoken").
-TOKENS_PER_MESSAGE = 3
-TOKENS_PER_NAME = 1
-TOKENS_PER_ANSWER = 3
 
 # The vocabularies that split text as o200k_base does; harmony only adds special tokens.
 _SAME_VOCABULARY = frozenset({"o200k_base", "o200k_harmony"})
@@ -77,36 +69,6 @@ def count_tokens(text: str, model: str = "") -> TokenCount:
     if len(text) > EXACT_CHARACTERS or not _has_vocabulary(model):
         return TokenCount(ceil(len(text) / CHARACTERS_PER_TOKEN), is_exact=False)
     return TokenCount(len(_encoding().encode_ordinary(text)), is_exact=True)
-
-
-def message_tokens(messages: Iterable[Mapping[str, Any]], model: str = "") -> TokenCount:
-    """The tokens of a chat request with these messages (`role`, `content`, `name`).
-
-    Exact only for plain text: what images and tool calls cost is the provider's secret, so their
-    texts are counted and the sum is marked as estimated.
-    """
-    total, is_exact = TOKENS_PER_ANSWER, True
-    for message in messages:
-        total += TOKENS_PER_MESSAGE + (TOKENS_PER_NAME if message.get("name") else 0)
-        for value in message.values():
-            is_exact = is_exact and isinstance(value, str | None)
-            for text in _texts(value):
-                counted = count_tokens(text, model)
-                total += counted.count
-                is_exact = is_exact and counted.is_exact
-    return TokenCount(total, is_exact)
-
-
-def _texts(value: Any) -> Iterable[str]:
-    stack = [value]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, Mapping):
-            stack.extend(part.values())
-        elif isinstance(part, list | tuple):
-            stack.extend(part)
 
 
 def _has_vocabulary(model: str) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prompts import tokens
 from prompts.errors import VocabularyDamaged
-from prompts.tokens import TokenCount, count_tokens, message_tokens
+from prompts.tokens import TokenCount, count_tokens
 
 O200K_URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 
@@ -85,28 +85,6 @@ def test_an_enormous_text_is_estimated_at_once() -> None:
     counted = count_tokens("a" * 3_600_000)
     assert counted == TokenCount(1_000_000, is_exact=False)
     assert time.thread_time() - started < 2
-
-
-def test_messages_cost_more_than_their_text() -> None:
-    messages = [
-        {"role": "system", "content": "You are kind."},
-        {"role": "user", "name": "ana", "content": "Hi"},
-    ]
-    texts = ["system", "You are kind.", "user", "ana", "Hi"]
-    expected = 3 + 2 * 3 + 1 + sum(count_tokens(text).count for text in texts)
-    assert message_tokens(messages, "gpt-4o") == TokenCount(expected, is_exact=True)
-    assert message_tokens([], "gpt-4o") == TokenCount(3, is_exact=True)
-
-
-def test_what_is_not_plain_text_makes_messages_an_estimate() -> None:
-    for content in (None, [{"type": "text", "text": "Hi"}], "Hi"):
-        message = {"role": "assistant", "content": content}
-        counted = message_tokens([message], "gpt-4o")
-        assert counted.is_exact is not isinstance(content, list)
-        assert counted.count > 6
-    called = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "pay"}}]}
-    assert not message_tokens([called], "gpt-4o").is_exact
-    assert not message_tokens([{"role": "user", "content": "Hi"}], "claude").is_exact
 
 
 @pytest.mark.parametrize(
