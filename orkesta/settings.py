@@ -296,6 +296,8 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "orkesta"}},
     "root": {"handlers": ["stderr"], "level": ENV["ORCHESTRATOR_LOG_LEVEL"]},
     "loggers": {
+        # Django gives it a handler of its own while debugging: every line would stand there twice.
+        "django": {"handlers": [], "level": "NOTSET"},
         # These write full URLs, query strings included, at INFO.
         "httpx2": {"level": "WARNING"},
         "httpcore2": {"level": "WARNING"},
