@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -116,9 +117,12 @@ def main() -> None:
     arguments.add_argument("--url", default="http://127.0.0.1:8000")
     arguments.add_argument("--key", required=True)
     given = arguments.parse_args()
-    for piece in ask(given.url, key=given.key, message=given.message):
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+    try:
+        for piece in ask(given.url, key=given.key, message=given.message):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    except HTTPError as refused:
+        sys.exit(json.load(refused)["detail"])
     sys.stdout.write("\n")
 
 
