@@ -13,6 +13,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
 )
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -77,7 +78,9 @@ class TaskAdmin(TaskVerbs):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         answers = Message.objects.filter(task=OuterRef("pk"), role=Message.Role.ASSISTANT)
-        agents = Agent.objects.filter(slug=OuterRef("answered_by"))
+        agents = Agent.objects.filter(
+            slug=Coalesce(OuterRef("answered_by"), OuterRef("agent_slug"))
+        )
         light = Step.objects.defer(*HEAVY).order_by("number")
         # Subqueries on (task, …) indexes: a join would multiply the tasks by their steps.
         return (
