@@ -9,13 +9,13 @@ from uuid import UUID
 from django.urls import reverse
 
 from conversations.admin.lanes import Lane, read_lanes
-from conversations.admin.reasons import spoken
 from conversations.admin.shown import duration, pretty_json
 from conversations.admin.transcript import agent_names
 from conversations.input_models import InputRequest
 from conversations.models import Message, Step, Task
 from conversations.selectors import list_steps
 from conversations.states import StepKind, StepStatus
+from routing.admin.reasons import spoken
 
 ICONS: Final = {
     StepKind.ROUTE: "alt_route",

@@ -84,8 +84,13 @@ def spoken(reason: str) -> str:
     rule = _RULE.fullmatch(reason)
     if rule is None:
         return _said_of_others(reason)
-    cause = _said_of_session(rule[2]) or _said(rule[2], _KNOWN_CAUSES)
-    return str(_("Rule «%(rule)s»: %(cause)s.")) % {"rule": rule[1], "cause": cause}
+    said = {"rule": rule[1], "cause": spoken_cause(rule[2])}
+    return str(_("Rule «%(rule)s»: %(cause)s.")) % said
+
+
+def spoken_cause(cause: str) -> str:
+    """What a rule saw, in the active language."""
+    return _said_of_session(cause) or _said(cause, _KNOWN_CAUSES)
 
 
 def _said_of_others(reason: str) -> str:

@@ -18,9 +18,12 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from routing.admin.hours_field import hours_lines
+from routing.admin.reasons import spoken_cause
 from routing.admin.rule_form import FIELDS, OPERATORS, RuleForm
 from routing.admin.rule_tester import TesterForm
 from routing.models import RoutingRule, RuleDay
+from routing.rehearsal import Rehearsal
+from routing.rules.values import Trial
 from tenants.admin.model_admin import TenantModelAdmin
 from tenants.admin_scope import tenant_of
 
@@ -103,7 +106,8 @@ class RoutingRuleAdmin(TenantModelAdmin):
         if not form.is_valid():
             return render(request, "orkesta/routing/tried.html", {"errors": form.errors})
         found = form.rehearse(tenant) if form.cleaned_data["message"] else None
-        return render(request, "orkesta/routing/tried.html", {"found": found})
+        shown = {"found": found, "causes": _causes(found)}
+        return render(request, "orkesta/routing/tried.html", shown)
 
     @display(description=_("condition"))
     def condition_summary(self, rule: RoutingRule) -> str:
@@ -119,6 +123,12 @@ class RoutingRuleAdmin(TenantModelAdmin):
         if rule.num_hits:
             return f"{rule.num_hits:,}".replace(",", " ")
         return format_html('<span class="ork-chip ork-chip-won">{}</span>', _("never"))
+
+
+def _causes(found: Rehearsal | None) -> list[tuple[Trial, str]]:
+    """Every trial, with what its rule saw in the language of the page."""
+    trials = found.trials if found else ()
+    return [(trial, spoken_cause(trial.reason or "")) for trial in trials]
 
 
 def _told(rule: RoutingRule) -> str:

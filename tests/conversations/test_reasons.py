@@ -3,10 +3,10 @@ import re
 import pytest
 from django.utils import translation
 
-from conversations.admin.reasons import spoken
 from conversations.engine.actions import CallModel
 from conversations.engine.orchestrator import next_action
 from conversations.engine.state import TaskState
+from routing.admin.reasons import spoken
 from routing.rules import RoutableMessage, compile_condition
 
 

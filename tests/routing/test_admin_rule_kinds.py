@@ -139,6 +139,14 @@ def test_a_context_that_is_no_object_is_refused_by_the_tester(acme: House, conte
     assert "Write the context as JSON" in response.content.decode()
 
 
+def test_the_tester_says_what_a_rule_saw_in_the_language_of_the_page(acme: House) -> None:
+    make_rule(acme.tenant, acme.agents["desk"], [], name="k", condition={"any": ["factura"]})
+    desk = desk_of(acme)
+    desk.client.cookies["django_language"] = "es"
+    page = desk.post("routing_routingrule_try", message="una factura").content.decode()
+    assert "palabra clave «factura»" in page
+
+
 def test_the_tester_takes_time_context_and_session(acme: House) -> None:
     with tenant_scope(acme.id):
         RoutingRule.objects.all().delete()
