@@ -82,7 +82,7 @@ def test_a_text_is_written_looked_at_compared_published_and_told(
         page.fill("#id_source", NEW)
         page.get_by_text("Hola, soy Sales.").wait_for()
         page.get_by_text("Habla de tú.").wait_for()
-        page.get_by_text("Block: personality").wait_for()
+        page.get_by_role("cell", name="Block: personality").wait_for()
         page.get_by_role("button", name="Save draft").click()
         page.get_by_text("Draft v2 is saved.").wait_for()
         page.get_by_role("button", name="Run the test set").click()
@@ -145,6 +145,7 @@ def test_a_draft_is_heard_on_real_messages_before_it_is_live(
         page.get_by_role("link", name="Repasar mensajes reales").click()
         page.get_by_text("Costo estimado").wait_for()
         shoot(page, f"replay-start-{size['width']}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         page.get_by_role("button", name="Repasar 3 mensajes").click()
         page.get_by_text("0 / 3").wait_for()
         shoot(page, f"replay-running-{size['width']}")

@@ -81,8 +81,8 @@ def test_a_thousand_versions_take_as_many_queries_as_one(acme: House) -> None:
     assert [num_queries(page) for page in pages] == few
     assert max(few) < 25
     for page in pages:
-        # The best of three, in CPU time: neighbours may have the machine.
-        assert min(seconds(desk, page) for _ in range(3)) < 1, page
+        # The best of three, in CPU time: neighbours may have the machine. It takes 0.07 s at most.
+        assert min(seconds(desk, page) for _ in range(3)) < 0.3, page
 
 
 def seconds(desk: Any, page: tuple[Any, ...]) -> float:
