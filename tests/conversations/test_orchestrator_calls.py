@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from conversations.engine.actions import (
 from conversations.engine.calls import CallKind, PendingCall
 from conversations.engine.findings import DATA
 from conversations.engine.folding import after, fold
+from conversations.engine.offering import Reading
 from conversations.engine.orchestrator import next_action
 from conversations.engine.state import NO_BACKLOG, Backlog, StepRecord
 from conversations.states import InputKind, StepKind, StepStatus
+from routing.llm.types import ToolCall
 
 OK, BAD, BEGUN = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.STARTED
 
@@ -268,3 +271,11 @@ def test_the_agent_that_takes_over_is_told_what_was_found_out() -> None:
 def test_a_control_call_is_known_for_one() -> None:
     assert PendingCall.of(ASK).kind is CallKind.ASK_HUMAN
     assert not PendingCall.of(ASK).is_free
+
+
+def test_calls_without_an_id_or_with_the_same_one_get_their_own() -> None:
+    agent: Any = SimpleNamespace(slug="a", tools=(), may_ask_human=False, may_hand_off=False)
+    snapshot: Any = SimpleNamespace(agents={})
+    calls = [ToolCall(name, "price", "{}") for name in ("x", "x", "", "y")]
+    read = Reading(agent, snapshot, (), 3).read(calls)
+    assert [call["id"] for call in read] == ["x", "call_3_1", "call_3_2", "y"]

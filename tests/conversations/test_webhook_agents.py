@@ -21,10 +21,10 @@ from routing.snapshot import forget_snapshots
 from routing.tools.connections import close_connections
 from tenants.scope import tenant_scope
 from tests.admin import desk_of
-from tests.cast import House
+from tests.cast import House, make_agent
 from tests.engine import Story, apost, ask_fake_llm, open_worker, story_of
 from tests.fakes.asgi_server import serve_asgi
-from tests.fakes.llm_server import says
+from tests.fakes.llm_server import calls_tools, says
 
 SECRET = make_secret()
 Answer = Callable[[Any], Awaitable[None]]
@@ -172,6 +172,18 @@ async def test_a_program_that_fails_is_replaced(house: House, answer: Answer, co
         story = await turn(house)
     assert (story.steps[1].output["code"], story.steps[1].status) == (code, "failed")
     assert (story.answer, story.steps[2].agent_slug) == ("soy el respaldo", "desk")
+
+
+async def test_it_is_told_what_the_agent_before_it_found_out(house: House) -> None:
+    async with shop(house, answers(b"45")) as remote:
+        await sync_to_async(make_agent)(house.tenant, "first", may_hand_off=True)
+        hand = calls_tools(("hand_off", {"agent": "sales", "reason": "wants a price"}))
+        async with open_worker(hand) as (worker, _):
+            posted = await apost(house, "price?", agent="first")
+            await worker.run_once()
+    assert (await story_of(house, posted.task.id)).answer == "45"
+    told = orjson.loads(remote.asked[0][1])
+    assert "«first» hands over to you: wants a price" in told["note"]
 
 
 async def test_it_is_tried_again_under_the_same_id_until_it_says_something(house: House) -> None:
