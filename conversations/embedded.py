@@ -84,6 +84,8 @@ class EmbeddedServer(PatientServer):
         """Called by daphne when it listens and the loop is about to run."""
         for number in (signal.SIGINT, signal.SIGTERM):
             twisted_loop.add_signal_handler(number, self._on_signal, number)
+        # Whoever sends a frame that is too large hears 1009; else the connection is only cut.
+        self.ws_factory.setProtocolOptions(failByDrop=False)
         self._working = twisted_loop.create_task(self._work())
         self._working.add_done_callback(self._on_worker_gone)
 
