@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from conversations.engine import claims, store
+from conversations.engine import claims, queues, store
 from conversations.engine.claims import Claim
 from conversations.engine.facts import Outcome
 from conversations.engine.fairness import Queue, allot
@@ -117,6 +117,20 @@ def test_an_override_stands_above_the_tier_while_it_holds(acme: House) -> None:
         assert len(claims.claim_tasks(worker="one", limit=1)) == 1
         TierOverride.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     assert claims.claim_tasks(worker="one", limit=9) == []
+
+
+@pytest.mark.django_db
+def test_a_tenant_may_have_a_share_of_its_own_while_it_is_agreed(acme: House, rival: House) -> None:
+    for house in (acme, rival):
+        post(house, "hola")
+    with tenant_scope(acme.id):
+        TierOverride.objects.create(limit="claim_priority", value=9, reason="rebajas")
+        TierOverride.objects.create(limit="max_concurrent_tasks", value=3, reason="rebajas")
+    found = {queue.tenant_id: (queue.weight, queue.cap) for queue in queues.look().queues}
+    assert found == {acme.id: (9, 3), rival.id: (5, None)}
+    with tenant_scope(acme.id):
+        TierOverride.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert {queue.weight for queue in queues.look().queues} == {5}
 
 
 @pytest.mark.django_db
