@@ -66,3 +66,10 @@ def test_it_is_said_in_spanish(acme: House) -> None:
         page = desk.get("conversations_task_change", parent).content.decode()
     assert "Espera a sus ramas" in page
     assert "Ramas en paralelo" in page
+
+
+def test_branches_that_have_said_nothing_are_listed_with_their_agents_names(acme: House) -> None:
+    forked(acme)
+    page = desk_of(acme).get("conversations_task_changelist").content.decode()
+    assert page.count(f">{acme.agents['desk'].name}<") == 3
+    assert ">desk<" not in page
