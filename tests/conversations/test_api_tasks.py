@@ -31,6 +31,8 @@ def test_a_new_task_has_all_its_steps_ahead(acme_api: Caller) -> None:
         "session_id": sent["session_id"],
         "status": "queued",
         "wanted": "",
+        "prompt_label": "",
+        "task_type": "",
         "current_step": 0,
         "total_steps": 2,
         "progress": 0.0,
