@@ -170,7 +170,7 @@ class AgentRejected(AgentError):
 
 
 class AgentCircuitOpen(AgentError):
-    """The remote agent has failed again and again; it is left alone for a moment."""
+    """The agent has failed again and again; it is left alone for a moment."""
 
     code = "agent_circuit_open"
     http_status = 503

@@ -17,8 +17,8 @@ from orkesta.errors import OrkestaError
 from orkesta.outbound import configured_policy
 from routing.breaker import BreakerStatus
 from routing.breaker_store import BreakerStore, breaker_store
-from routing.errors import CircuitOpen, LLMBadAnswer, LLMError, LLMRejected
-from routing.guarding import Guard, guarded
+from routing.errors import AgentCircuitOpen, CircuitOpen, LLMBadAnswer, LLMError, LLMRejected
+from routing.guarding import Guard, agent_breaker, guarded
 from routing.llm.client import LLMClient
 from routing.llm.embeddings import Embeddings
 from routing.llm.types import Completion, FailedTarget, LLMRequest, LLMTarget
@@ -29,6 +29,11 @@ from tenants.errors import LLMNotAllowed
 REPLACEABLE: Final = (LLMError, LLMNotAllowed)
 #: A provider that refuses a request has answered.
 GUARD: Final = Guard(refusal=CircuitOpen, answered=(LLMRejected,), failure=LLMError)
+#: Of an agent, whose LLM endpoints may all be well with others. Those that were not asked say
+#: nothing of it.
+AGENT_GUARD: Final = Guard(
+    refusal=AgentCircuitOpen, answered=(LLMRejected,), failure=LLMError, silent=(CircuitOpen,)
+)
 
 
 class Gateway:
@@ -65,6 +70,13 @@ class Gateway:
                     exc.details["failed"] = failed
                     raise
                 target = target.fallback
+
+    def guarded_agent(self, target: LLMTarget, slug: str) -> AbstractAsyncContextManager[None]:
+        """The breaker in front of an agent that speaks with `target` and its fallbacks. Raises
+        AgentCircuitOpen without letting anybody through.
+        """
+        name = agent_breaker(slug)
+        return guarded(self._breakers, target.tenant_id, name, guard=AGENT_GUARD)
 
     async def complete(self, target: LLMTarget, request: LLMRequest) -> Completion:
         """The whole answer at once, of the first target that has one. Raises what `stream` does."""

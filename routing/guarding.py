@@ -12,12 +12,13 @@ from routing.breaker_store import BreakerStore, TenantId
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What the errors of a kind of call mean: `refusal` is raised instead of asking, `answered` is
-    said by one who is well, any other `failure` is a failure.
+    said by one who is well, `silent` says nothing, any other `failure` is a failure.
     """
 
     refusal: type[OrkestaError]
     answered: tuple[type[OrkestaError], ...]
     failure: type[OrkestaError]
+    silent: tuple[type[OrkestaError], ...] = ()
 
 
 @asynccontextmanager
@@ -32,6 +33,8 @@ async def guarded(
     try:
         yield
         outcome = Outcome.SUCCESS
+    except guard.silent:
+        raise
     except guard.answered:
         outcome = Outcome.SUCCESS
         raise
@@ -40,3 +43,8 @@ async def guarded(
         raise
     finally:
         await breakers.report(tenant_id, name, outcome, probe=admission.probe)
+
+
+def agent_breaker(slug: str) -> str:
+    """The breaker of an agent, within its tenant."""
+    return f"agent:{slug}"

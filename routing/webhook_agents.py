@@ -31,7 +31,7 @@ from routing.errors import (
     AgentTimeout,
     AgentUnreachable,
 )
-from routing.guarding import Guard, guarded
+from routing.guarding import Guard, agent_breaker, guarded
 from routing.llm.retry import RetryPolicy, with_retries
 from routing.llm.types import Completion, Usage
 from routing.remote_answer import answer_pieces
@@ -55,7 +55,7 @@ class WebhookTarget:
 
     @property
     def breaker_name(self) -> str:
-        return f"agent:{self.slug}"
+        return agent_breaker(self.slug)
 
     @property
     def host(self) -> str:

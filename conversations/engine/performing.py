@@ -187,14 +187,15 @@ class Performer:
     ) -> Completion:
         if agent.target is None:
             raise AgentNotReady(f"Agent «{agent.slug}» has no usable LLM endpoint.")
-        async for piece in self.gateway.stream(agent.target, request):
-            if isinstance(piece, Completion):
-                await stream.close()
-                if not stream.text.strip() and not piece.tool_calls:
-                    raise LLMBadAnswer("The language model answered with nothing.")
-                return piece
-            await stream.push(piece)
-        raise LLMBadAnswer("The language model's answer has no end.")
+        async with self.gateway.guarded_agent(agent.target, agent.slug):
+            async for piece in self.gateway.stream(agent.target, request):
+                if isinstance(piece, Completion):
+                    await stream.close()
+                    if not stream.text.strip() and not piece.tool_calls:
+                        raise LLMBadAnswer("The language model answered with nothing.")
+                    return piece
+                await stream.push(piece)
+            raise LLMBadAnswer("The language model's answer has no end.")
 
 
 @asynccontextmanager

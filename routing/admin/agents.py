@@ -22,11 +22,12 @@ from unfold.widgets import (
 
 from orkesta.webhook_signing import make_secret
 from prompts.models import Prompt, PromptVersion
+from routing.admin.breakers import BreakerAdmin
 from routing.admin.fields import LinesField
+from routing.guarding import agent_breaker
 from routing.models import Agent, AgentTool, LLMEndpoint, Tool
 from routing.polite import polite_answer
 from tenants.admin.forms import TenantModelForm
-from tenants.admin.model_admin import TenantModelAdmin
 from tenants.allowances import allowance_of
 from tenants.audit import record
 from tenants.audit_models import AuditAction
@@ -150,14 +151,23 @@ class AgentRowForm(TenantModelForm):
 
 
 @admin.register(Agent)
-class AgentAdmin(TenantModelAdmin):
+class AgentAdmin(BreakerAdmin):
     form = AgentForm
+    change_form_outer_before_template = "orkesta/tools/breaker.html"
     stays = frozenset({"is_fallback"})
     empty_icon, empty_text = (
         "smart_toy",
         _("An agent answers customers: it has a prompt, and an LLM to speak with."),
     )
-    list_display = ("named", "short_kind", "live_version", "speaks_with", "fallback", "is_active")
+    list_display = (
+        "named",
+        "short_kind",
+        "live_version",
+        "speaks_with",
+        "health",
+        "fallback",
+        "is_active",
+    )
     list_display_links = ("named",)
     list_editable = ("is_active",)
     list_filter = ("is_active", "kind", "llm_endpoint")
@@ -279,6 +289,9 @@ class AgentAdmin(TenantModelAdmin):
         return gettext("“%(agent)s” is the fallback: make another agent the fallback first.") % {
             "agent": row.name
         }
+
+    def breaker_of(self, row: Agent) -> str:
+        return agent_breaker(row.slug)
 
     @display(description=_("agent"), header=True, ordering="name")
     def named(self, agent: Agent) -> list[str]:

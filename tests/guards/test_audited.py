@@ -98,6 +98,7 @@ HARMLESS = {
     "prompts_replay_cancel",
     "prompts_replay_resume",
     "routing_llmendpoint_try",
+    "routing_agent_reset_breaker",
     "routing_llmendpoint_reset_breaker",
     "routing_mcpserver_reset_breaker",
     "routing_tool_try",

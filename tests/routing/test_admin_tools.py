@@ -154,6 +154,7 @@ def test_an_open_breaker_is_seen_and_closed_by_hand(acme: House) -> None:
     for page, pk, name in (
         ("routing_tool", row.pk, "tool:api.shop.example"),
         ("routing_llmendpoint", acme.endpoint.pk, "llm:Offline"),
+        ("routing_agent", acme.agents["sales"].pk, "agent:sales"),
     ):
         fail(acme, name)
         assert "Left alone" in desk.get(f"{page}_changelist").content.decode()
